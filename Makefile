@@ -1,0 +1,40 @@
+# Two commands are for readers: `make lab` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+ENV    := .venv
+BIN    := $(ENV)/bin
+READY  := $(ENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env lab test lock clean browser
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+env: $(READY)  ## the environment of the course, in .venv, exactly as locked
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	$(PYTHON) -m venv $(ENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)
+
+# Jupyter refuses to run as root unless told so; in a container root is all there is.
+lab: $(READY)  ## JupyterLab, open on the first chapter
+	$(BIN)/jupyter lab --ip=127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB) notebooks/00_start_here.ipynb
+
+browser: $(READY)
+	@$(BIN)/python -m sessionlab.visit.get_browser
+
+test: $(READY) browser  ## the tests, and every notebook run and compared
+	$(BIN)/python -m pytest $(PYTEST)
+
+lock: $(READY)  ## a new requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade pyproject.toml --output-file requirements.lock
+
+clean:  ## everything that the commands above made
+	rm -rf $(ENV) .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find notebooks -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +
