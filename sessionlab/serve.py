@@ -1,0 +1,334 @@
+"""Start an application as a real server in a process of its own, and never leave it behind.
+
+    with serve("app.py", lifetime=2, check=0.5) as server:
+        print(server.url)
+
+Between the lab and the server stands a guard (``_guard.py``) that ends the server when the lab ends, however
+that happens. The server itself is ``panel serve`` or ``bokeh serve``, started by ``observe/launch.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from sessionlab.errors import (
+    AppFailed,
+    AppNotFound,
+    InvalidOption,
+    PortTaken,
+    ServerGone,
+    ServerNotReady,
+    UnknownOption,
+)
+from sessionlab.log import Log
+
+HERE = Path(__file__).parent
+HOST = "127.0.0.1"
+MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+# option of `serve` -> flag of the server, and how seconds are written there
+DURATIONS = {
+    "lifetime": ("--unused-session-lifetime", 1000),
+    "check": ("--check-unused-sessions", 1000),
+    "keep_alive": ("--keep-alive", 1000),
+    "token_expiration": ("--session-token-expiration", 1),
+}
+
+
+def serve(
+    app: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    lifetime: float | None = None,
+    check: float | None = None,
+    token_expiration: float | None = None,
+    keep_alive: float | None = None,
+    port: int = 0,
+    framework: str = "panel",
+    panel_args: Sequence[str] = (),
+    env: dict[str, str] | None = None,
+    ready_timeout: float = 60.0,
+    **unknown,
+) -> Server:
+    """Start ``app`` on a loopback port and return when it answers.
+
+    Parameters
+    ----------
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    lifetime : seconds that a session without a connection is kept (``--unused-session-lifetime``).
+    check : seconds between two looks for such sessions (``--check-unused-sessions``).
+    token_expiration : whole seconds that the token in a page is accepted (``--session-token-expiration``).
+    keep_alive : seconds between two pings on a websocket (``--keep-alive``).
+    port : a port of your choice; by default the operating system chooses a free one.
+    framework : ``"panel"`` or ``"bokeh"``: which command serves.
+    panel_args : further arguments of ``panel serve`` or ``bokeh serve``, as on the command line.
+    env : environment variables for the server, besides those of this process.
+    ready_timeout : seconds that the server may take until its first page is built.
+
+    Options that are None keep the default of the framework. The first page is asked for once, so that an
+    application that cannot run is an error here and not a page of the visitor; that session is discarded.
+
+    Raises
+    ------
+    AppNotFound, AppFailed (with the application's traceback), UnknownOption, InvalidOption, PortTaken,
+    ServerNotReady. In every case nothing is left running.
+    """
+    if unknown:
+        name = next(iter(unknown))
+        known = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout"]
+        near = difflib.get_close_matches(name, known, n=1)
+        raise UnknownOption(
+            f"serve() has no option {name!r}.",
+            why="pn.serve() would swallow it without a word and keep its default.",
+            advice=f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(known)}.",
+        )
+    if framework not in ("panel", "bokeh"):
+        raise InvalidOption(f"framework={framework!r} is not known.", advice='use "panel" or "bokeh".')
+    durations = dict(lifetime=lifetime, check=check, keep_alive=keep_alive, token_expiration=token_expiration)
+    flags = [*_duration_flags(durations), *map(str, panel_args)]
+    apps = [app] if isinstance(app, str | os.PathLike) else list(app)
+    targets, extra_env = _targets(apps)
+    environment = {**os.environ, **extra_env, **(env or {})}
+    return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
+
+
+def _duration_flags(durations: dict[str, float | None]) -> list[str]:
+    flags = []
+    for name, seconds in durations.items():
+        if seconds is None:
+            continue
+        flag, per_second = DURATIONS[name]
+        number = round(seconds * per_second) if isinstance(seconds, int | float) else -1
+        least = 0 if name == "keep_alive" else 1
+        if number < least:
+            raise InvalidOption(
+                f"{name}={seconds!r} cannot be used.",
+                why=f"{flag} takes a whole number of {'milli' * (per_second == 1000)}seconds of at least {least}.",
+                advice="give seconds, as a number.",
+            )
+        flags += [flag, str(number)]
+    return flags
+
+
+def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, str]]:
+    """What stands on the command line for ``apps``, and the environment that it needs."""
+    targets, environment = [], {}
+    for app in map(str, apps):
+        if Path(app).exists():
+            targets.append(str(Path(app)))
+        elif MODULE_FUNCTION.fullmatch(app):
+            targets.append(str(HERE / "observe" / "function_app.py"))
+            environment = {"SESSIONLAB_FUNCTION": app, "SESSIONLAB_IMPORT_FROM": os.getcwd()}
+        else:
+            folder = Path(app).parent
+            near = difflib.get_close_matches(Path(app).name, os.listdir(folder) if folder.is_dir() else [], n=1)
+            raise AppNotFound(
+                f"There is no application {app!r}.",
+                why=f"Looked in the folder {folder.resolve()}." if folder.is_dir() else f"There is no folder {folder}.",
+                advice=(f"did you mean {str(folder / near[0])!r}? " if near else "")
+                + "An application is a script, a directory, a notebook, or module:function.",
+            )
+    return targets, environment
+
+
+class Server:
+    """A served application. Made by `serve`; ends with its ``with`` block, with `stop`, or with this process.
+
+    Attributes
+    ----------
+    url : address of the (first) application's page; ``urls`` maps every route to its address.
+    origin : ``http://127.0.0.1:PORT``.
+    port, pid : of the server's own process.
+    log : a `sessionlab.log.Log` with the lines that the server wrote.
+    """
+
+    def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout):
+        self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
+        self._environment, self._ready_timeout = environment, ready_timeout
+        self._guard: subprocess.Popen | None = None
+        self._start(port)
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def _start(self, port: int) -> None:
+        self.log = Log()
+        self._probe_token = secrets.token_urlsafe(16)
+        command = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
+        command += ["--address", HOST, "--port", str(port), *self._flags]
+        self._guard = subprocess.Popen(
+            [sys.executable, "-P", str(HERE / "_guard.py"), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**self._environment, "PYTHONUNBUFFERED": "1", "SESSIONLAB_PROBE_TOKEN": self._probe_token},
+            start_new_session=True,  # a signal to the lab's process group must not reach the guard
+        )
+        # Without this, a Server that nobody stopped would live as long as the interpreter.
+        self._finalizer = weakref.finalize(self, _let_go, self._guard)
+        self.log.follow(self._guard.stdout)
+        deadline = time.monotonic() + self._ready_timeout
+        try:
+            self._wait_until_listening(deadline, port)
+            self._wait_for_first_page(deadline)
+        except BaseException:
+            self._release()
+            raise
+
+    def _wait_until_listening(self, deadline: float, port: int) -> None:
+        event = self.log.wait_for_event("listening", "exit", timeout=deadline - time.monotonic())
+        if event is None:
+            raise self._not_ready("The server did not open its port in time.")
+        if event["event"] == "exit":
+            self.log.wait_for_end(1.0)
+            text = self.log.tail(30)
+            if "already in use" in text:
+                raise PortTaken(
+                    f"Port {port} is taken.", advice="leave `port` out, and the operating system chooses a free one."
+                )
+            if unrecognised := re.search(r"unrecognized arguments: (.*)", text):
+                raise UnknownOption(
+                    f"`{self.framework} serve` does not know {unrecognised[1]}.",
+                    advice=f"`{self.framework} serve --help` lists its options.",
+                )
+            if "Error loading" in text:
+                raise self._app_failed(text)
+            raise ServerNotReady(
+                f"The server ended before it was ready, with exit code {event['code']}.",
+                why=text or "It wrote nothing.",
+                advice=f"run `{self.framework} serve` with the same arguments in a terminal.",
+            )
+        (started,) = self.log.events("started")
+        self.port = event["port"]
+        self.origin = f"http://{HOST}:{self.port}"
+        self.urls = {r: self.origin + event["prefix"] + r for r in event["routes"]}
+        wanted = "/" + Path(self._targets[0]).stem
+        self.url = self.urls.get(wanted) or next(iter(self.urls.values()))
+        self._process = psutil.Process(started["pid"])
+
+    def _wait_for_first_page(self, deadline: float) -> None:
+        for url in self.urls.values():
+            try:
+                with urllib.request.urlopen(url, timeout=max(0.1, deadline - time.monotonic())) as page:
+                    page.read()
+            except urllib.error.HTTPError as error:
+                # A page that asks for credentials is ready; one that failed is not.
+                if error.code >= 500:
+                    raise self._app_failed(self.log.tail(30)) from None
+            except (TimeoutError, urllib.error.URLError, ConnectionError):
+                # The connection breaks a moment before the guard has seen the process end.
+                if self.log.wait_for_event("exit", timeout=min(1.0, max(0.0, deadline - time.monotonic()))):
+                    raise self._app_failed(self.log.tail(30) + "\n(The process ended.)") from None
+                raise self._not_ready("The first page was not built in time.") from None
+            if failures := self.log.events("app-failed"):
+                raise self._app_failed(failures[0]["detail"] or failures[0]["error"])
+
+    def _app_failed(self, why: str) -> AppFailed:
+        return AppFailed(
+            f"{', '.join(self.apps)} could not be run.",
+            why=why,
+            advice="mend the error that the traceback ends with, then start again.",
+        )
+
+    def _not_ready(self, what: str) -> ServerNotReady:
+        where = ""
+        if hasattr(signal, "SIGUSR1") and self.log.events("listening"):
+            # faulthandler in the served process answers with the line on which every thread stands
+            with contextlib.suppress(psutil.Error, TimeoutError):
+                self._process.send_signal(signal.SIGUSR1)
+                self.log.wait_for("most recent call first", timeout=1.0)
+        where = self.log.tail(30)
+        return ServerNotReady(
+            f"{what} ({self._ready_timeout:g} s)",
+            why=where or "It wrote nothing.",
+            advice="look at the last lines for what it waits for, or give it more time with ready_timeout=….",
+        )
+
+    def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the server with signal ``how`` and start it again on the same port, with an empty log."""
+        self.kill(how)
+        self.wait()
+        self._release()
+        self._start(self.port)
+
+    def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
+        """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
+        if not self.alive:
+            raise ServerGone(f"The server (process {self.pid}) has ended already.", advice="start it again: restart().")
+        self._process.send_signal(how)
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """The exit code of the server's process, waited for; minus the signal's number when one ended it."""
+        event = self.log.wait_for_event("exit", timeout=timeout)
+        if event is None:
+            raise TimeoutError(f"the server (process {self.pid}) has not ended within {timeout:g} s")
+        return event["code"]
+
+    def stop(self) -> None:
+        """Ask the server to end, then make sure that it and everything it started is gone. May be called twice."""
+        if self.alive:
+            with contextlib.suppress(psutil.Error, TimeoutError):
+                self._process.terminate()
+                self.wait(2.0)
+        self._release()
+
+    def _release(self) -> None:
+        self._finalizer()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.stop()
+
+    # -- look ---------------------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._guard.poll() is None and not self.log.events("exit")
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """Every live process that the server started or left behind, its own included."""
+        try:
+            family = psutil.Process(self._guard.pid).children(recursive=True)
+            return [p for p in family if p.status() != psutil.STATUS_ZOMBIE]
+        except psutil.NoSuchProcess:
+            return []
+
+    def __repr__(self) -> str:
+        return f"<Server {self.url} {'running' if self.alive else 'ended'}>"
+
+
+def _let_go(guard: subprocess.Popen) -> None:
+    """Close the guard's standard input, upon which it ends the server, and wait until it has."""
+    guard.stdin.close()
+    try:
+        guard.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on loopback port ``port``."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) != 0
