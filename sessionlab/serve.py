@@ -328,6 +328,13 @@ def _let_go(guard: subprocess.Popen) -> None:
         guard.wait()
 
 
+def free_port() -> int:
+    """A loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
 def port_is_free(port: int) -> bool:
     """Whether nothing listens on loopback port ``port``."""
     with socket.socket() as probe:

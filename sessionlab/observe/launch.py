@@ -72,8 +72,9 @@ def main() -> None:
     token = os.environ.pop("SESSIONLAB_PROBE_TOKEN", "")
     if cwd := os.environ.pop("SESSIONLAB_IMPORT_FROM", ""):
         sys.path.insert(0, cwd)
-    report_listening()
-    report_failures()
+    if token:  # a lab reads the log; the launcher tiles of JupyterLab come without
+        report_listening()
+        report_failures()
     if token and importlib.util.find_spec("sessionlab.observe.probe"):  # until the probe has landed
         from sessionlab.observe import probe
 

@@ -1,0 +1,52 @@
+"""The one list of the applications that the course serves.
+
+The launcher tiles of JupyterLab, the notebooks and the tests all read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+
+
+@dataclass(frozen=True)
+class App:
+    """One application of the course.
+
+    Attributes
+    ----------
+    name : how notebooks ask for it: ``show("reconnect")``.
+    chapter : two digits, the chapter it belongs to.
+    title : what the launcher tile says.
+    flags : further arguments of ``panel serve``.
+    """
+
+    name: str
+    chapter: str
+    title: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return NOTEBOOKS / "apps" / f"{self.name}.py"
+
+    @property
+    def proxy(self) -> str:
+        """The first part of its address under JupyterLab."""
+        return f"course-{self.chapter}-{self.name.replace('_', '-')}"
+
+    @property
+    def icon(self) -> Path:
+        return Path(__file__).parent / "icons" / f"{self.chapter}.svg"
+
+
+APPS = {
+    app.name: app
+    for app in [
+        App("hello", "00", "00 First live app"),
+        App("reconnect", "02", "02 Reconnect", ("--unused-session-lifetime", "120000")),
+    ]
+}
