@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test lock clean browser
+.PHONY: help env lab test notebooks lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ browser: $(READY)
 
 test: $(READY) browser  ## the tests, and every notebook run and compared
 	$(BIN)/python -m pytest $(PYTEST)
+
+notebooks: $(READY) browser  ## run every notebook and store what it prints
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \

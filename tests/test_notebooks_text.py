@@ -1,0 +1,122 @@
+"""Every notebook as a text: its head, its links, its pictures, and how much of it is compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HEAD = ["Question", "You will be able to", "Before this", "Time", "Memory", "Holds for"]
+IGNORED = {"nbval-ignore-output", "nbval-skip"}
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def prose(notebook) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def is_compared(cell) -> bool:
+    return not (IGNORED & set(cell.metadata.get("tags", []))) and "NBVAL_" not in cell.source
+
+
+def outputs(notebook):
+    for cell in code_cells(notebook):
+        yield from cell.outputs
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def test_there_are_notebooks():
+    assert [p.stem[:2] for p in NOTEBOOKS] == sorted({p.stem[:2] for p in NOTEBOOKS}), "one notebook a number"
+    assert NOTEBOOKS
+
+
+def test_head_is_complete(path):
+    first = read(path).cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith(f"# {path.stem[:2]} · ")
+    missing = [row for row in HEAD if f"**{row}**" not in first.source]
+    assert not missing, f"the head lacks {missing}"
+
+
+def test_one_title_and_no_level_left_out(path):
+    text = re.sub(r"```.*?```", "", prose(read(path)), flags=re.S)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, flags=re.M)]
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+
+
+def test_links_lead_somewhere(path):
+    text = prose(read(path))
+    broken = [
+        target
+        for target in re.findall(r"\]\(([^)#\s]+)", text)
+        if not re.match(r"https?://", target) and not (path.parent / target).exists()
+    ]
+    assert not broken
+    neighbours = [p for p in NOTEBOOKS if abs(NOTEBOOKS.index(p) - NOTEBOOKS.index(path)) == 1]
+    head = read(path).cells[0].source
+    assert all(f"]({p.name})" in head for p in neighbours), "previous and next chapter"
+
+
+def test_pictures_have_a_text_and_a_size(path):
+    notebook = read(path)
+    assert not re.findall(r"!\[\s*\]\(", prose(notebook)), "a picture without a text"
+    for output in outputs(notebook):
+        for mime in ("image/png", "image/svg+xml", "image/jpeg"):
+            if mime in output.get("data", {}):
+                assert output.metadata.get(mime, {}).get("alt"), "a picture in an output without a text"
+                assert len(output.data[mime]) * 3 / 4 < 100_000, "a picture over 100 KB"
+
+
+def test_outputs_are_those_of_a_run_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in code_cells(read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_no_output_is_an_error(path):
+    wrong = [
+        output.evalue
+        for cell in code_cells(read(path))
+        for output in cell.outputs
+        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+    ]
+    assert not wrong
+
+
+def test_kernel_is_the_plain_one(path):
+    assert read(path).metadata.kernelspec.name == "python3"
+
+
+def test_no_trace_of_a_machine(path):
+    found = re.findall(r"/(?:root|work|home/\w+|Users/\w+|tmp/\w+)/[^\s\"'\\]*", path.read_text())
+    assert not found
+
+
+def test_nothing_waits_by_the_clock(path):
+    assert not [cell.source for cell in code_cells(read(path)) if "time.sleep" in cell.source]
+
+
+def test_share_of_compared_cells(capsys):
+    cells = [cell for p in NOTEBOOKS for cell in code_cells(read(p))]
+    compared = [cell for cell in cells if is_compared(cell) and cell.outputs]
+    silent = [cell for cell in cells if is_compared(cell) and not cell.outputs]
+    share = (len(compared) + len(silent)) / len(cells)
+    with capsys.disabled():
+        print(f"\ncompared code cells: {len(compared) + len(silent)} of {len(cells)} ({share:.0%}),", end=" ")
+        print(f"{len(silent)} of them silent", end=" ")
+    assert share >= 0.85
