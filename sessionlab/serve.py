@@ -3,8 +3,8 @@
     with serve("app.py", lifetime=2, check=0.5) as server:
         print(server.url)
 
-Between the lab and the server stands a guard (``_guard.py``) that ends the server when the lab ends, however
-that happens. The server itself is ``panel serve`` or ``bokeh serve``, started by ``observe/launch.py``.
+The server is ``panel serve`` or ``bokeh serve``, started by ``observe/launch.py``; it ends when the lab ends,
+however that happens (``child.py``).
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ import re
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from sessionlab.child import Child
 from sessionlab.errors import (
     AppFailed,
     AppNotFound,
     InvalidOption,
     PortTaken,
-    ServerGone,
     ServerNotReady,
+    SessionLabError,
     UnknownOption,
 )
 from sessionlab.log import Log
@@ -103,7 +102,7 @@ def serve(
     flags = [*_duration_flags(durations), *map(str, panel_args)]
     apps = [app] if isinstance(app, str | os.PathLike) else list(app)
     targets, extra_env = _targets(apps)
-    environment = {**os.environ, **extra_env, **(env or {})}
+    environment = {**extra_env, **(env or {})}
     return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
 
 
@@ -160,33 +159,21 @@ class Server:
     def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout):
         self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
         self._environment, self._ready_timeout = environment, ready_timeout
-        self._guard: subprocess.Popen | None = None
         self._start(port)
 
     # -- life ---------------------------------------------------------------------------------------------
 
     def _start(self, port: int) -> None:
-        self.log = Log()
         self._probe_token = secrets.token_urlsafe(16)
         command = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
         command += ["--address", HOST, "--port", str(port), *self._flags]
-        self._guard = subprocess.Popen(
-            [sys.executable, "-P", str(HERE / "_guard.py"), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**self._environment, "PYTHONUNBUFFERED": "1", "SESSIONLAB_PROBE_TOKEN": self._probe_token},
-            start_new_session=True,  # a signal to the lab's process group must not reach the guard
-        )
-        # Without this, a Server that nobody stopped would live as long as the interpreter.
-        self._finalizer = weakref.finalize(self, _let_go, self._guard)
-        self.log.follow(self._guard.stdout)
+        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._probe_token})
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
             self._wait_for_first_page(deadline)
         except BaseException:
-            self._release()
+            self._child.release()
             raise
 
     def _wait_until_listening(self, deadline: float, port: int) -> None:
@@ -195,30 +182,31 @@ class Server:
             raise self._not_ready("The server did not open its port in time.")
         if event["event"] == "exit":
             self.log.wait_for_end(1.0)
-            text = self.log.tail(30)
-            if "already in use" in text:
-                raise PortTaken(
-                    f"Port {port} is taken.", advice="leave `port` out, and the operating system chooses a free one."
-                )
-            if unrecognised := re.search(r"unrecognized arguments: (.*)", text):
-                raise UnknownOption(
-                    f"`{self.framework} serve` does not know {unrecognised[1]}.",
-                    advice=f"`{self.framework} serve --help` lists its options.",
-                )
-            if "Error loading" in text:
-                raise self._app_failed(text)
-            raise ServerNotReady(
-                f"The server ended before it was ready, with exit code {event['code']}.",
-                why=text or "It wrote nothing.",
-                advice=f"run `{self.framework} serve` with the same arguments in a terminal.",
-            )
-        (started,) = self.log.events("started")
+            raise self._ended_early(event["code"], port)
         self.port = event["port"]
         self.origin = f"http://{HOST}:{self.port}"
-        self.urls = {r: self.origin + event["prefix"] + r for r in event["routes"]}
+        self.urls = {route: self.origin + event["prefix"] + route for route in event["routes"]}
         wanted = "/" + Path(self._targets[0]).stem
         self.url = self.urls.get(wanted) or next(iter(self.urls.values()))
-        self._process = psutil.Process(started["pid"])
+
+    def _ended_early(self, code: int, port: int) -> SessionLabError:
+        text = self.log.tail(30)
+        if "already in use" in text:
+            return PortTaken(
+                f"Port {port} is taken.", advice="leave `port` out, and the operating system chooses a free one."
+            )
+        if unrecognised := re.search(r"unrecognized arguments: (.*)", text):
+            return UnknownOption(
+                f"`{self.framework} serve` does not know {unrecognised[1]}.",
+                advice=f"`{self.framework} serve --help` lists its options.",
+            )
+        if "Error loading" in text:
+            return self._app_failed(text)
+        return ServerNotReady(
+            f"The server ended before it was ready, with exit code {code}.",
+            why=text or "It wrote nothing.",
+            advice=f"run `{self.framework} serve` with the same arguments in a terminal.",
+        )
 
     def _wait_for_first_page(self, deadline: float) -> None:
         for url in self.urls.values():
@@ -245,16 +233,14 @@ class Server:
         )
 
     def _not_ready(self, what: str) -> ServerNotReady:
-        where = ""
         if hasattr(signal, "SIGUSR1") and self.log.events("listening"):
             # faulthandler in the served process answers with the line on which every thread stands
-            with contextlib.suppress(psutil.Error, TimeoutError):
-                self._process.send_signal(signal.SIGUSR1)
+            with contextlib.suppress(SessionLabError, OSError, TimeoutError):
+                self.kill(signal.SIGUSR1)
                 self.log.wait_for("most recent call first", timeout=1.0)
-        where = self.log.tail(30)
         return ServerNotReady(
             f"{what} ({self._ready_timeout:g} s)",
-            why=where or "It wrote nothing.",
+            why=self.log.tail(30) or "It wrote nothing.",
             advice="look at the last lines for what it waits for, or give it more time with ready_timeout=….",
         )
 
@@ -262,32 +248,20 @@ class Server:
         """End the server with signal ``how`` and start it again on the same port, with an empty log."""
         self.kill(how)
         self.wait()
-        self._release()
+        self._child.release()
         self._start(self.port)
 
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
-        if not self.alive:
-            raise ServerGone(f"The server (process {self.pid}) has ended already.", advice="start it again: restart().")
-        self._process.send_signal(how)
+        self._child.kill(how)
 
     def wait(self, timeout: float = 10.0) -> int:
         """The exit code of the server's process, waited for; minus the signal's number when one ended it."""
-        event = self.log.wait_for_event("exit", timeout=timeout)
-        if event is None:
-            raise TimeoutError(f"the server (process {self.pid}) has not ended within {timeout:g} s")
-        return event["code"]
+        return self._child.wait(timeout)
 
     def stop(self) -> None:
         """Ask the server to end, then make sure that it and everything it started is gone. May be called twice."""
-        if self.alive:
-            with contextlib.suppress(psutil.Error, TimeoutError):
-                self._process.terminate()
-                self.wait(2.0)
-        self._release()
-
-    def _release(self) -> None:
-        self._finalizer()
+        self._child.stop()
 
     def __enter__(self) -> Server:
         return self
@@ -298,34 +272,24 @@ class Server:
     # -- look ---------------------------------------------------------------------------------------------
 
     @property
+    def log(self) -> Log:
+        return self._child.log
+
+    @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
-        return self._guard.poll() is None and not self.log.events("exit")
+        return self._child.alive
 
     @property
     def processes(self) -> list[psutil.Process]:
         """Every live process that the server started or left behind, its own included."""
-        try:
-            family = psutil.Process(self._guard.pid).children(recursive=True)
-            return [p for p in family if p.status() != psutil.STATUS_ZOMBIE]
-        except psutil.NoSuchProcess:
-            return []
+        return self._child.processes
 
     def __repr__(self) -> str:
         return f"<Server {self.url} {'running' if self.alive else 'ended'}>"
-
-
-def _let_go(guard: subprocess.Popen) -> None:
-    """Close the guard's standard input, upon which it ends the server, and wait until it has."""
-    guard.stdin.close()
-    try:
-        guard.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        guard.kill()
-        guard.wait()
 
 
 def free_port() -> int:

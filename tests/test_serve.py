@@ -248,7 +248,7 @@ def test_no_server_outlives_the_lab(app, ending):
 @pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG and /proc")
 def test_a_killed_guard_takes_the_server_with_it(app, nothing_left):
     server = serve(app())
-    os.kill(server._guard.pid, signal.SIGKILL)
+    os.kill(server._child.guard.pid, signal.SIGKILL)
     psutil.wait_procs([psutil.Process(server.pid)] if alive(server.pid) else [], timeout=2)
     assert not alive(server.pid)
     server.stop()

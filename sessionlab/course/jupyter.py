@@ -1,8 +1,19 @@
-"""Where the notebook runs: under a Jupyter server, and if so under which base URL."""
+"""Jupyter itself: the one that this notebook runs under, and one of the lab's own to look at from outside."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from sessionlab.child import Child
+from sessionlab.errors import ServerNotReady
+from sessionlab.serve import HOST, free_port
 
 
 def base_url() -> str | None:
@@ -16,3 +27,57 @@ def base_url() -> str | None:
 
     parent = os.environ.get("JPY_PARENT_PID")
     return next((s["base_url"] for s in list_running_servers() if str(s["pid"]) == parent), None)
+
+
+class JupyterServer:
+    """A JupyterLab without a window, on a free loopback port, with settings of its own; a context manager.
+
+    Attributes
+    ----------
+    url : its address with the base URL, a slash at the end.
+    token : what it asks every visitor for.
+    child : the `sessionlab.child.Child` that runs it.
+    """
+
+    def __init__(self, root: Path | str = ".", base: str = "/user/demo/", ready_timeout: float = 60.0):
+        self._home = tempfile.TemporaryDirectory()
+        self.port, self.token = free_port(), secrets.token_urlsafe(16)
+        self.url = f"http://{HOST}:{self.port}{base}"
+        folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+        environment = {name: str(Path(self._home.name, name)) for name in folders}
+        environment["JUPYTER_TOKEN"] = self.token
+        options = {
+            "ServerApp.ip": HOST,
+            "ServerApp.port": self.port,
+            "ServerApp.port_retries": 0,
+            "ServerApp.base_url": base,
+            "ServerApp.root_dir": Path(root).resolve(),
+            "ServerApp.open_browser": False,
+            "ServerApp.allow_root": True,  # in a container root is all there is; it listens on loopback only
+            "LabApp.expose_app_in_browser": True,  # so that a test can give JupyterLab a command by its name
+        }
+        command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
+        self.child = Child(command, environment)
+        try:
+            self._wait_until_ready(time.monotonic() + ready_timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        self.child.log.wait_for(r"is running at", timeout=deadline - time.monotonic())
+        try:
+            with urllib.request.urlopen(f"{self.url}api?token={self.token}", timeout=30) as answer:
+                answer.read()
+        except urllib.error.URLError as error:
+            raise ServerNotReady("JupyterLab does not answer.", why=self.child.log.tail()) from error
+
+    def stop(self) -> None:
+        self.child.stop()
+        self._home.cleanup()
+
+    def __enter__(self) -> JupyterServer:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.stop()
