@@ -64,3 +64,19 @@ class ConnectionRefused(VisitFailed):
 
 class NoBrowser(SessionLabError):
     """There is no Chromium to drive."""
+
+
+class NoProbe(SessionLabError):
+    """The server has no probe that would answer this lab."""
+
+
+class ProbeSilent(SessionLabError, TimeoutError):
+    """The probe did not answer in time: the server's event loop is busy or the process is stopped."""
+
+
+class ProbeFailed(SessionLabError):
+    """The probe answered with an error; ``why`` holds its traceback."""
+
+
+class SessionNotFound(SessionLabError, LookupError):
+    """The server has no session of that id (any more)."""

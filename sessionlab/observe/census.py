@@ -1,0 +1,269 @@
+"""Count what lives in the served process: sessions, documents, models, threads, tasks, bytes.
+
+Runs in the served process, on the server's event loop. Every count is of objects that the garbage collector
+knows; `settle` first lets go of what only waits to be collected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import ctypes
+import gc
+import heapq
+import sys
+import threading
+import time
+import types
+
+import psutil
+
+from sessionlab.observe.where import is_app_module
+
+_PROCESS = psutil.Process()
+
+
+class _Mallinfo2(ctypes.Structure):
+    _names_ = (
+        "arena",
+        "ordblks",
+        "smblks",
+        "hblks",
+        "hblkhd",
+        "usmblks",
+        "fsmblks",
+        "uordblks",
+        "fordblks",
+        "keepcost",
+    )
+    _fields_ = [(name, ctypes.c_size_t) for name in _names_]
+
+
+def _glibc():
+    """The C library when it can tell its heap (glibc 2.33 or newer), else None."""
+    if sys.platform != "linux":
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        library.mallinfo2.restype = _Mallinfo2
+        library.malloc_trim.argtypes = [ctypes.c_size_t]
+        return library
+    except (OSError, AttributeError):
+        return None
+
+
+_LIBC = _glibc()
+
+
+def heap_in_use() -> int | None:
+    """Bytes that `malloc` has handed out and not got back; None where the C library cannot tell."""
+    if _LIBC is None:
+        return None
+    info = _LIBC.mallinfo2()
+    return info.uordblks + info.hblkhd
+
+
+def resident() -> int:
+    """Resident memory of this process in bytes."""
+    return _PROCESS.memory_info().rss
+
+
+def trim() -> None:
+    """Give free pages of the C heap back to the operating system, where that can be asked for."""
+    if _LIBC is not None:
+        _LIBC.malloc_trim(0)
+
+
+def purge_timers(loop: asyncio.AbstractEventLoop) -> int:
+    """Drop the cancelled timers that asyncio keeps until half of its timers are cancelled; return how many."""
+    scheduled = getattr(loop, "_scheduled", None)
+    if not isinstance(scheduled, list):
+        return 0
+    alive = [timer for timer in scheduled if not timer._cancelled]
+    for timer in scheduled:
+        timer._scheduled = not timer._cancelled
+    dropped = len(scheduled) - len(alive)
+    heapq.heapify(alive)
+    loop._scheduled, loop._timer_cancelled_count = alive, 0
+    return dropped
+
+
+async def settle(trimmed: bool = False) -> int:
+    """Let everything go that is no longer held; return how many objects the collector found unreachable.
+
+    Callbacks that are due run first. Collection is repeated until it finds nothing, because objects with a
+    ``__del__`` take more than one pass.
+    """
+    for _ in range(3):
+        await asyncio.sleep(0)
+    purge_timers(asyncio.get_running_loop())
+    found = 0
+    for _ in range(5):
+        unreachable = gc.collect()
+        found += unreachable
+        if not unreachable:
+            break
+    if trimmed:
+        trim()
+    return found
+
+
+def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: bool = False) -> dict:
+    """Count once.
+
+    ``tornados`` are the servers; ``own_bytes`` and ``own_timers`` are what the probe itself holds, which is
+    left out, as is the request that asks.
+    """
+    begin = time.monotonic()
+    heap, blocks = heap_in_use(), sys.getallocatedblocks()
+    memory = _PROCESS.memory_info()
+    objects = gc.get_objects()
+    counts = collections.Counter(map(type, objects))
+    modules, periodics = _modules_and_periodics(objects)
+    del objects
+    totals = {
+        kind: sum(number for cls, number in counts.items() if _is(cls, bases)) for kind, bases in _kinds().items()
+    }
+    app = collections.Counter()
+    for cls, number in counts.items():
+        if is_app_module(getattr(cls, "__module__", None)):
+            app[_shown_class(cls)] += number
+    tasks, timers = _of_the_loop()
+    sessions = list_sessions(tornados)
+    result = {
+        "monotonic": begin,
+        "sessions": len(sessions),
+        "connected": sum(s["state"] == "connected" for s in sessions),
+        "disconnected": sum(s["state"] != "connected" for s in sessions),
+        "blocked": sum(s["blocks"] > 0 for s in sessions),
+        "pending": sum(len(c._pending_sessions) for t in tornados for c in t._applications.values()),
+        "created": lifecycle.created,
+        "destroyed": lifecycle.destroyed,
+        **totals,
+        "app_modules": modules,
+        "app_objects": dict(sorted(app.items())),
+        "objects": sum(counts.values()),
+        "blocks": blocks,
+        "threads": len(threading.enumerate()),
+        "tasks": tasks,
+        "timers": timers - own_timers,
+        "periodic": periodics - own_timers,
+        "heap": None if heap is None else heap - own_bytes,
+        "rss": memory.rss,
+        "uss": _unique(),
+        "files": _files(),
+        "children": len(_PROCESS.children(recursive=True)),
+    }
+    if with_types:
+        names = collections.Counter()
+        for cls, number in counts.items():
+            names[f"{cls.__module__}.{cls.__qualname__}"] += number
+        result["types"] = dict(names.most_common())
+    result["seconds"] = time.monotonic() - begin
+    return result
+
+
+def list_sessions(tornados) -> list[dict]:
+    """Every session that the servers know, with its state: new (never connected), connected or disconnected."""
+    now = time.monotonic()
+    rows = []
+    for tornado in tornados:
+        for context in tornado._applications.values():
+            for session in tuple(context.sessions):
+                born = getattr(session, "_sessionlab_born", None)
+                visited = getattr(session, "_sessionlab_visited", True)
+                connections = session.connection_count
+                rows.append(
+                    {
+                        "id": session.id,
+                        "session": getattr(session, "_sessionlab_number", None),
+                        "app": context.url,
+                        "state": "connected" if connections else "disconnected" if visited else "new",
+                        "connections": connections,
+                        "age": None if born is None else now - born,
+                        "unused": None if connections else session.milliseconds_since_last_unsubscribe / 1000,
+                        "blocks": getattr(session, "_sessionlab_blocks", session.expiration_blocked_count),
+                        "blocked_count": session.expiration_blocked_count,
+                        "expiring": session.expiration_requested,
+                        "roots": len(session.document.roots),
+                        "models": len(session.document.models),
+                        "callbacks": len(session.document.session_callbacks),
+                    }
+                )
+    return rows
+
+
+def _kinds() -> dict[str, tuple[type, ...]]:
+    """What a census counts, by the classes that have been imported so far."""
+    wanted = {
+        "documents": [("bokeh.document.document", "Document")],
+        "models": [("bokeh.model.model", "Model")],
+        "session_objects": [("bokeh.server.session", "ServerSession")],
+        "parameterized": [("param.parameterized", "Parameterized")],
+        "elements": [("holoviews.core.dimension", "Dimensioned")],
+        "dataframes": [("pandas", "DataFrame")],
+    }
+    return {
+        kind: tuple(getattr(sys.modules[m], c) for m, c in places if hasattr(sys.modules.get(m), c))
+        for kind, places in wanted.items()
+    }
+
+
+def _is(cls: type, bases: tuple[type, ...]) -> bool:
+    try:
+        return issubclass(cls, bases)
+    except TypeError:  # a class whose metaclass has its own mind
+        return False
+
+
+def _shown_class(cls: type) -> str:
+    """The classes of a script are made anew for every session; they are counted together."""
+    module = "app" if cls.__module__.startswith("bokeh_app_") else cls.__module__
+    return f"{module}.{cls.__qualname__}"
+
+
+def _of_the_loop() -> tuple[int, int]:
+    """Tasks and live timers of the running loop, without those of the probe itself."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return 0, 0
+    tasks = sum(not task.done() for task in asyncio.all_tasks(loop)) - 1
+    timers = sum(not timer._cancelled for timer in getattr(loop, "_scheduled", ()))
+    return tasks, timers
+
+
+def _modules_and_periodics(objects: list) -> tuple[int, int]:
+    """Modules of served scripts, and periodic callbacks that run: Tornado's own and those of Documents.
+
+    The module of a destroyed session has been emptied, its name included; one that is still there is counted.
+    """
+    from bokeh.util.tornado import _AsyncPeriodic
+    from tornado.ioloop import PeriodicCallback
+
+    modules = running = 0
+    wanted = {types.ModuleType, PeriodicCallback, _AsyncPeriodic}
+    for thing in [x for x in objects if type(x) in wanted]:
+        if type(thing) is types.ModuleType:
+            modules += thing.__dict__.get("__name__", "bokeh_app_").startswith("bokeh_app_")
+        elif type(thing) is PeriodicCallback:
+            running += thing.is_running()
+        else:
+            running += thing._started and not thing._stopped
+    return modules, running
+
+
+def _unique() -> int | None:
+    """Memory that would come free if this process ended; None where the system does not tell."""
+    try:
+        return _PROCESS.memory_full_info().uss
+    except (psutil.Error, AttributeError, OSError):
+        return None
+
+
+def _files() -> int | None:
+    """Open file descriptors, sockets included; None where the system does not tell."""
+    try:
+        return _PROCESS.num_fds()
+    except (psutil.Error, AttributeError, OSError):
+        return None

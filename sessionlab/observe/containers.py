@@ -1,0 +1,165 @@
+"""Find the containers that grow: what was longer at each look is what keeps things.
+
+Runs in the served process. `Containers.mark` notes the length of every list, dict, set, deque and
+`lru_cache`; `Containers.grown` tells which are longer now. Containers that hold their items weakly do not
+count. A dict of nothing but numbers and strings is unknown to the garbage collector; it is found through
+the object that refers to it.
+"""
+
+from __future__ import annotations
+
+import array
+import bisect
+import collections
+import functools
+import gc
+import sys
+import types
+import weakref
+
+_LENGTHS = {kind: kind.__len__ for kind in (list, dict, set, collections.deque)}
+_WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+_LRU = type(functools.lru_cache(lambda: None))
+_HOPS = 3  # how far a container's owner is looked for
+
+
+class Containers:
+    """Lengths at a mark, kept as plain numbers: about 20 bytes a container, left out of the census."""
+
+    def __init__(self):
+        self._ids, self._kinds, self._lengths = array.array("Q"), array.array("Q"), array.array("L")
+
+    @property
+    def nbytes(self) -> int:
+        return sum(a.itemsize * len(a) for a in (self._ids, self._kinds, self._lengths))
+
+    def mark(self) -> int:
+        """Note every container's length; return how many containers there are."""
+        noted = sorted((id(thing), id(type(thing)), length) for thing, length in _scan())
+        self._ids = array.array("Q", [row[0] for row in noted])
+        self._kinds = array.array("Q", [row[1] for row in noted])
+        self._lengths = array.array("L", [row[2] for row in noted])
+        return len(noted)
+
+    def grown(self, most: int = 200) -> list[dict]:
+        """The containers that are longer than at the mark, the largest growth first.
+
+        Each row has ``key`` (the same for the same container at every look), ``kind``, ``length``, ``grew``
+        (items since the mark), ``weak`` (items that are weak references, which keep nothing), ``limit`` (of a
+        bounded container, else None), ``item`` (type of a newest item) and ``owner``.
+        """
+        grown = [(length - self._at_mark(thing), length, thing) for thing, length in _scan()]
+        grown = sorted((row for row in grown if row[0] > 0), key=lambda row: -row[0])[:most]
+        numbers, things = [row[:2] for row in grown], [row[2] for row in grown]
+        del grown  # it would be found as a holder
+        return [_row(*n, thing, owner) for n, thing, owner in zip(numbers, things, _owners(things), strict=True)]
+
+    def _at_mark(self, thing) -> float:
+        place = bisect.bisect_left(self._ids, id(thing))
+        if place < len(self._ids) and self._ids[place] == id(thing) and self._kinds[place] == id(type(thing)):
+            return self._lengths[place]
+        return float("inf")  # born after the mark
+
+
+def _scan():
+    """Every container with its length; a list, so that nothing is being walked when the caller goes on."""
+    objects = gc.get_objects()
+    bases = {}
+    for cls in set(map(type, objects)):
+        base = next((kind for kind in _LENGTHS if kind in cls.__mro__), None)
+        if base is not None:
+            bases[cls] = base
+    tracked = [x for x in objects if type(x) in bases]
+    # A dict of atoms is not tracked by the collector: reach it through its owner.
+    hidden = {id(x): x for x in gc.get_referents(*objects) if type(x) is dict and not gc.is_tracked(x)}
+    weak = {id(x.__dict__.get("data")) for x in objects if isinstance(x, _WEAK)}
+    caches = [(x, x.cache_info().currsize) for x in objects if type(x) is _LRU]
+    mine = id(objects)
+    found = [
+        (x, _LENGTHS[bases.get(type(x), dict)](x))
+        for x in [*tracked, *hidden.values()]
+        if id(x) not in weak and id(x) != mine
+    ]
+    return found + caches
+
+
+def _row(grew: int, length: int, thing, owner: str) -> dict:
+    kind = type(thing)
+    limit, weak, newest = None, 0, None
+    if kind is _LRU:
+        limit = thing.cache_info().maxsize
+    else:
+        items = list(thing.values()) if isinstance(thing, dict) else list(thing)
+        weak = sum(isinstance(item, weakref.ref) for item in items)
+        newest = items[-1] if items else None
+        limit = getattr(thing, "maxlen", None) if isinstance(thing, collections.deque) else None
+    return {
+        "key": id(thing),
+        "kind": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+        "length": length,
+        "grew": grew,
+        "weak": weak,
+        "limit": limit,
+        "item": "" if newest is None else type(newest).__qualname__,
+        "owner": owner,
+    }
+
+
+def _owners(things: list) -> list[str]:
+    """Where each of ``things`` hangs, as ``module.name`` or ``Class.attribute``, as far as `_HOPS` tell."""
+    names = [_function_name(thing) if type(thing) is _LRU else "" for thing in things]
+    paths = [""] * len(things)
+    level = {i: thing for i, thing in enumerate(things) if not names[i]}
+    for _ in range(_HOPS):
+        if not level:
+            break
+        referrers = gc.get_referrers(*level.values())
+        holders = {}
+        skip = {id(things), id(level), id(referrers)}
+        for holder in referrers:
+            if id(holder) in skip or isinstance(holder, types.FrameType):
+                continue
+            for referent in gc.get_referents(holder):
+                holders.setdefault(id(referent), holder)
+        above = {}
+        for i, thing in level.items():
+            holder = holders.get(id(thing))
+            if holder is None:
+                names[i] = paths[i].lstrip(".")
+                continue
+            name, step = _step(holder, thing)
+            paths[i] = step + paths[i]
+            if name:
+                names[i] = name + paths[i]
+            else:
+                above[i] = holder
+        level = above
+        del referrers, holders
+    return [name or path.lstrip(".") for name, path in zip(names, paths, strict=True)]
+
+
+def _step(holder, thing) -> tuple[str, str]:
+    """What ``holder`` is called when it has a name of its own, and how ``thing`` hangs on it."""
+    if isinstance(holder, dict):
+        key = next((k for k, v in list(holder.items()) if v is thing), None)
+        module = sys.modules.get(holder.get("__name__")) if isinstance(holder.get("__name__"), str) else None
+        if module is not None and module.__dict__ is holder:
+            return module.__name__, f".{key}"
+        return "", f"[{key!r:.40}]" if not isinstance(key, str) else f".{key}"
+    if isinstance(holder, type):
+        key = next((k for k, v in list(holder.__dict__.items()) if v is thing), "?")
+        return f"{holder.__module__}.{holder.__qualname__}", f".{key}"
+    if isinstance(holder, types.FunctionType | types.BuiltinFunctionType):
+        return _function_name(holder), "()"
+    if isinstance(holder, types.CellType | tuple | list | set | collections.deque):
+        return "", ""
+    attributes = getattr(holder, "__dict__", None)
+    key = next((k for k, v in (attributes or {}).items() if v is thing), None)
+    if key is None:
+        slots = (s for cls in type(holder).__mro__ for s in getattr(cls, "__slots__", ()) if isinstance(s, str))
+        key = next((s for s in slots if getattr(holder, s, None) is thing), "?")
+    return f"{type(holder).__module__}.{type(holder).__qualname__}", f".{key}"
+
+
+def _function_name(function) -> str:
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -1,0 +1,357 @@
+"""Record what happens to sessions, from the functions of Bokeh and Panel in which it happens.
+
+Runs in the served process. What is known about a session is kept on the session itself, so that it goes when
+the session goes and no table of this module grows.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import contextvars
+import functools
+import inspect
+import sys
+import time
+
+import psutil
+
+from sessionlab.observe.patches import Patches
+from sessionlab.observe.ring import EventRing, MemoryLine
+from sessionlab.observe.where import app_line, describe, is_app_function
+
+SEEN = 1 << 15  # places of the table of session ids that were seen
+_via = contextvars.ContextVar("sessionlab_via", default=("page", False))
+
+
+def _quiet(method):
+    """An observer that fails must not break what it observes; `Lifecycle.errors` says that it did."""
+
+    @functools.wraps(method)
+    def guarded(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            self.errors.add(f"{method.__name__}: {error!r}")
+
+    return guarded
+
+
+class Lifecycle:
+    """Writes the events of every session into ``ring`` and samples ``memory`` at each.
+
+    Events: created, failed, connected, reconnected (``outcome`` resumed or restarted), disconnected, blocked,
+    unblocked, unblock failed, discarded, kept (discarded, but back in use), destroyed, hook run, hook failed,
+    refused.
+
+    Attributes
+    ----------
+    created, destroyed : number of sessions built and destroyed since the process started or `restart`.
+    errors : what went wrong in the observer itself; empty.
+    """
+
+    def __init__(self, ring: EventRing, memory: MemoryLine):
+        self.ring, self.memory = ring, memory
+        self.created = self.destroyed = 0
+        self.errors: set[str] = set()
+        self._seen = array.array("q", [0]) * SEEN
+        self._started = psutil.Process().create_time()
+        self._patches = Patches()
+        self._handlers: set[type] = set()
+
+    @property
+    def nbytes(self) -> int:
+        return len(self._seen) * self._seen.itemsize
+
+    @_quiet
+    def record(self, event: str, session=None, **details) -> None:
+        if session is not None:
+            details = {"id": session.id, "session": getattr(session, "_sessionlab_number", None), **details}
+        self.ring.append({"event": event, **details})
+        self.memory.sample()
+
+    def restart(self, sessions) -> None:
+        """Forget what has happened and count anew; the sessions that are there become the first ones."""
+        self.ring.clear()
+        self.created, self.destroyed = len(sessions), 0
+        for number, session in enumerate(sessions, 1):
+            session._sessionlab_number = number
+
+    # -- what the wraps note -------------------------------------------------------------------------------
+
+    @_quiet
+    def note_created(self, context, session, seconds: float) -> None:
+        via, page_is_older = _via.get()
+        self.created += 1
+        place, fingerprint = hash(session.id) % SEEN, hash(session.id)
+        session._sessionlab_number = self.created
+        session._sessionlab_born = time.monotonic()
+        session._sessionlab_blocks = 0
+        session._sessionlab_visited = False
+        session._sessionlab_restarted = self._seen[place] == fingerprint or page_is_older
+        self._seen[place] = fingerprint
+        self.record("created", session, via=via, app=context.url, seconds=round(seconds, 4))
+
+    @_quiet
+    def note_subscribed(self, session, before: int, away: float) -> None:
+        first = not getattr(session, "_sessionlab_visited", True)
+        session._sessionlab_visited = True
+        if first and session._sessionlab_restarted:
+            self.record("reconnected", session, outcome="restarted", connections=session.connection_count)
+        elif first or before:
+            self.record("connected", session, connections=session.connection_count)
+        else:
+            self.record("reconnected", session, outcome="resumed", connections=session.connection_count, away=away)
+
+    @_quiet
+    def note_blocked(self, event: str, session, change: int, error: str = "") -> None:
+        session._sessionlab_blocks = blocks = max(0, getattr(session, "_sessionlab_blocks", 0) + change)
+        where, callback = app_line(2)
+        details = {"error": error} if error else {}
+        self.record(event, session, blocks=blocks, where=where, callback=callback, **details)
+
+    @_quiet
+    def note_refused(self, handler, reason: str) -> None:
+        from bokeh.util.token import get_session_id
+
+        session_id = ""
+        with contextlib.suppress(Exception):  # whatever a client sent as its token
+            session_id = get_session_id(handler._token)
+        self.record("refused", id=session_id, app=handler.application_context.url, reason=reason)
+
+    @_quiet
+    def note_failures(self, application, document) -> None:
+        for handler in application.handlers:
+            if handler.failed:
+                context = document.session_context
+                self.record("failed", id=context.id if context else "", error=str(handler.error))
+
+    @_quiet
+    def watch_hooks(self, context) -> None:
+        """Let the hooks of a document that is being destroyed report themselves, in the order they have."""
+        document = context._document
+        document.session_destroyed_callbacks = [
+            callback if isinstance(callback, Hook) else Hook(self, "on_session_destroyed", callback)
+            for callback in document.session_destroyed_callbacks
+        ]
+
+    @_quiet
+    def watch_panel_hooks(self) -> None:
+        """The same for Panel's hooks of the whole server, which are few and stay."""
+        if state := sys.modules.get("panel.io.state"):
+            hooks = state.state._on_session_created
+            hooks[:] = [h if isinstance(h, Hook) else Hook(self, "on_session_created", h) for h in hooks]
+
+    # -- the wraps -----------------------------------------------------------------------------------------
+
+    def install(self) -> None:
+        from bokeh.application.application import Application
+        from bokeh.application.handlers.lifecycle import LifecycleHandler
+        from bokeh.server.contexts import ApplicationContext
+        from bokeh.server.session import ServerSession
+
+        wrap = self._patches.wrap
+        wrap(ApplicationContext, "create_session_if_needed", self._create)
+        wrap(ApplicationContext, "_discard_session", self._discard)
+        wrap(Application, "initialize_document", self._initialize)
+        wrap(ServerSession, "subscribe", self._subscribe)
+        wrap(ServerSession, "unsubscribe", self._unsubscribe)
+        wrap(ServerSession, "block_expiration", self._block)
+        wrap(ServerSession, "unblock_expiration", self._unblock)
+        wrap(ServerSession, "destroy", self._destroy)
+        wrap(LifecycleHandler, "on_session_created", functools.partial(self._hooks, "on_session_created"))
+        wrap(LifecycleHandler, "on_session_destroyed", functools.partial(self._hooks, "on_session_destroyed"))
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+        self._handlers.clear()
+
+    def watch_websockets(self) -> None:
+        """Wrap the websocket handler that is in use: Panel's is known only once Panel has been imported."""
+        from bokeh.server.urls import per_app_patterns
+        from bokeh.server.views.ws import WSHandler
+
+        for pattern in per_app_patterns:
+            handler = pattern[1]
+            if issubclass(handler, WSHandler) and handler not in self._handlers:
+                self._handlers.add(handler)
+                self._patches.wrap(handler, "open", self._open)
+                self._patches.wrap(handler, "_async_open", self._async_open)
+                self._patches.wrap(handler, "check_origin", self._check_origin)
+
+    def _create(self, original):
+        async def create_session_if_needed(context, session_id, *args, **kwargs):
+            if session_id in context._sessions or session_id in context._pending_sessions:
+                return await original(context, session_id, *args, **kwargs)
+            self.watch_panel_hooks()
+            begin = time.monotonic()
+            try:
+                session = await original(context, session_id, *args, **kwargs)
+            except Exception as error:
+                self.record("failed", id=session_id, app=context.url, error=repr(error))
+                raise
+            self.note_created(context, session, time.monotonic() - begin)
+            return session
+
+        return create_session_if_needed
+
+    def _initialize(self, original):
+        def initialize_document(application, document):
+            result = original(application, document)
+            self.note_failures(application, document)
+            return result
+
+        return initialize_document
+
+    def _subscribe(self, original):
+        def subscribe(session, connection):
+            before, away = session.connection_count, session.milliseconds_since_last_unsubscribe / 1000
+            original(session, connection)
+            self.note_subscribed(session, before, round(away, 3))
+
+        return subscribe
+
+    def _unsubscribe(self, original):
+        def unsubscribe(session, connection):
+            original(session, connection)
+            code = getattr(connection._socket, "close_code", None)
+            self.record("disconnected", session, connections=session.connection_count, code=code)
+
+        return unsubscribe
+
+    def _block(self, original):
+        def block_expiration(session):
+            original(session)
+            if not _by_the_lock():
+                self.note_blocked("blocked", session, +1)
+
+        return block_expiration
+
+    def _unblock(self, original):
+        def unblock_expiration(session):
+            by_the_lock = _by_the_lock()
+            try:
+                original(session)
+            except RuntimeError as error:
+                self.note_blocked("unblock failed", session, 0, str(error))
+                raise
+            if not by_the_lock:
+                self.note_blocked("unblocked", session, -1)
+
+        return unblock_expiration
+
+    def _discard(self, original):
+        async def _discard_session(context, session, should_discard):
+            if session.destroyed or session.id not in context._sessions:
+                return  # the lab and the server's own job cleaned up at the same time
+            idle = round(session.milliseconds_since_last_unsubscribe / 1000, 3)
+            self.record("discarded", session, idle=idle)
+            await original(context, session, should_discard)
+            if not session.destroyed:
+                self.record("kept", session, connections=session.connection_count)
+
+        return _discard_session
+
+    def _destroy(self, original):
+        def destroy(session):
+            original(session)
+            self.destroyed += 1
+            age = time.monotonic() - getattr(session, "_sessionlab_born", time.monotonic())
+            self.record("destroyed", session, age=round(age, 3))
+
+        return destroy
+
+    def _hooks(self, name, original):
+        from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
+
+        async def run_hooks(handler, context):
+            function = getattr(handler, "_" + name)
+            if isinstance(handler, DocumentLifecycleHandler):
+                if name == "on_session_destroyed":
+                    self.watch_hooks(context)
+            elif getattr(function, "__name__", "") != "_do_nothing" and not isinstance(function, Hook):
+                setattr(handler, "_" + name, Hook(self, name, function))  # one handler for the server's whole life
+            return await original(handler, context)
+
+        return run_hooks
+
+    def _open(self, original):
+        def open(handler, *args, **kwargs):
+            try:
+                return original(handler, *args, **kwargs)
+            except Exception as error:
+                self.note_refused(handler, str(error))
+                raise
+
+        return open
+
+    def _async_open(self, original):
+        async def _async_open(handler, token):
+            _via.set(("websocket", self._page_is_older(handler, token)))
+            try:
+                return await original(handler, token)
+            except Exception as error:
+                self.note_refused(handler, str(error))
+                raise
+
+        return _async_open
+
+    @_quiet
+    def _page_is_older(self, handler, token) -> bool:
+        """Whether the page that this token was written into is older than this process."""
+        from bokeh.util.token import get_token_payload
+
+        expiry = get_token_payload(token).get("session_expiry", 0)
+        return bool(expiry) and expiry - handler.application.session_token_expiration < int(self._started)
+
+    def _check_origin(self, original):
+        def check_origin(handler, origin):
+            allowed = original(handler, origin)
+            if not allowed:
+                self.note_refused(handler, f"origin {origin} is not allowed")
+            return allowed
+
+        return check_origin
+
+
+class Hook:
+    """A hook of the application that reports each of its runs; it looks like the hook in every log line."""
+
+    __slots__ = ("_function", "_lifecycle", "_name")
+
+    def __init__(self, lifecycle: Lifecycle, name: str, function):
+        self._lifecycle, self._name, self._function = lifecycle, name, function
+
+    def __call__(self, context):
+        begin = time.monotonic()
+        try:
+            result = self._function(context)
+        except Exception as error:
+            self._report("hook failed", context, begin, error=f"{type(error).__name__}: {error}")
+            raise
+        if inspect.iscoroutine(result):
+            self._report("hook failed", context, begin, error="an async function, which nobody awaits")
+        elif is_app_function(self._function):  # those of the frameworks always run
+            self._report("hook run", context, begin)
+        return result
+
+    def _report(self, event, context, begin, **details):
+        session = getattr(context, "session", None)
+        identity = {} if session is not None else {"id": getattr(context, "id", "")}
+        seconds = round(time.monotonic() - begin, 4)
+        hook = {"hook": self._name, "callback": describe(self._function), "seconds": seconds}
+        self._lifecycle.record(event, session, **identity, **hook, **details)
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+    def __eq__(self, other) -> bool:
+        return self._function == (other._function if isinstance(other, Hook) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
+
+def _by_the_lock() -> bool:
+    """Whether (un)block_expiration was called by Bokeh's own document lock, around every callback."""
+    return sys._getframe(2).f_code.co_name == "_needs_document_lock_wrapper"

@@ -1,0 +1,278 @@
+"""The probe: what the lab can ask a served process, and do in it, over HTTP on the server's own port.
+
+`install` is called in the served process before Panel or Bokeh start. Every server of the process then
+answers below ``/_sessionlab/``, whatever its prefix: to loopback peers only, and only with the token. The
+answers are JSON. The probe touches no application; it imports the standard library, Tornado, Bokeh and psutil.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hmac
+import ipaddress
+import json
+import os
+import sys
+import time
+import traceback
+import weakref
+
+import psutil
+import tornado.web
+from tornado.ioloop import PeriodicCallback
+
+from sessionlab.observe.census import census, list_sessions, resident, settle
+from sessionlab.observe.containers import Containers
+from sessionlab.observe.elements import Elements
+from sessionlab.observe.lifecycle import Lifecycle
+from sessionlab.observe.patches import Patches
+from sessionlab.observe.ring import EventRing, MemoryLine
+
+TOKEN_HEADER = "X-Sessionlab-Token"
+TIMELINE_BYTES = 2 << 20
+SAMPLE_EVERY = 1.0  # seconds between two samples of the memory
+LONGEST_POLL = 30.0  # seconds
+# A reverse proxy on this machine is a loopback peer that speaks for somebody else.
+_FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Host")
+
+
+def install(token: str, elements: bool = False) -> Probe:
+    """Put the probe into every Bokeh server that this process makes; ``elements`` switches the element log on."""
+    probe = Probe(token)
+    probe.install()
+    if elements:
+        probe.elements.switch_on()
+    return probe
+
+
+class Probe:
+    """The probe of one process. Holds no session, document or model; its memory is taken here and stays."""
+
+    def __init__(self, token: str):
+        self.token = token
+        self.memory = MemoryLine(resident)
+        self.lifecycle = Lifecycle(EventRing(TIMELINE_BYTES), self.memory)
+        self.elements = Elements()
+        self.containers = Containers()
+        self.tornados: weakref.WeakSet = weakref.WeakSet()
+        self._samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self._patches = Patches()
+
+    @property
+    def own_bytes(self) -> int:
+        parts = (self.memory, self.lifecycle, self.lifecycle.ring, self.containers, self.elements)
+        return sum(part.nbytes for part in parts)
+
+    def install(self) -> None:
+        from bokeh.server.tornado import BokehTornado
+
+        self.lifecycle.install()
+        self._patches.wrap(BokehTornado, "__init__", self._add_routes)
+        self._patches.wrap(BokehTornado, "start", self._start_sampling)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+        self.lifecycle.uninstall()
+        self.elements.switch_off()
+
+    def _add_routes(self, original):
+        def __init__(server, *args, **kwargs):
+            original(server, *args, **kwargs)
+            # added here rather than through extra_patterns, which would put them behind the server's prefix
+            server.add_handlers(r".*", [(r"/_sessionlab/(\w+)", ProbeHandler, {"probe": self})])
+            self.tornados.add(server)
+            self.lifecycle.watch_websockets()
+
+        return __init__
+
+    def _start_sampling(self, original):
+        def start(server, *args, **kwargs):
+            original(server, *args, **kwargs)
+            if not self._samplers:
+                self._samplers[server] = sampler = PeriodicCallback(self.memory.sample, SAMPLE_EVERY * 1000)
+                sampler.start()
+
+        return start
+
+    # -- what can be asked ---------------------------------------------------------------------------------
+
+    async def get_hello(self, ask) -> dict:
+        names = ("bokeh", "panel", "holoviews", "param", "tornado")
+        versions = {n: getattr(sys.modules[n], "__version__", None) for n in names if n in sys.modules}
+        versions["tornado"] = tornado.version
+        return {
+            "versions": {"python": sys.version.split()[0], **versions},
+            "monotonic": time.monotonic(),
+            "started": psutil.Process().create_time(),
+            "apps": sorted({url for t in self.tornados for url in t._applications}),
+            "elements": self.elements.on,
+            "errors": sorted(self.lifecycle.errors | self.elements.errors),
+        }
+
+    async def get_census(self, ask) -> dict:
+        begin = time.monotonic()
+        unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
+        took = time.monotonic() - begin
+        counts = census(self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), ask.flag("types"))
+        return {**counts, "unreachable": unreachable, "seconds": counts["seconds"] + took}
+
+    async def get_sessions(self, ask) -> dict:
+        return {"sessions": list_sessions(self.tornados)}
+
+    async def get_timeline(self, ask) -> dict:
+        ring, number = self.lifecycle.ring, ask.since()
+        await ring.wait(number, min(ask.number("wait"), LONGEST_POLL))
+        samples = self.memory.since(ask.number("sampled"))
+        return {**ring.since(number), "memory": samples, "monotonic": time.monotonic()}
+
+    async def get_elements(self, ask) -> dict:
+        number = ask.since()
+        self.elements.flush()
+        await self.elements.ring.wait(number, min(ask.number("wait"), LONGEST_POLL))
+        self.elements.flush()
+        return {**self.elements.ring.since(number), "on": self.elements.on, "monotonic": time.monotonic()}
+
+    async def get_containers(self, ask) -> dict:
+        if ask.flag("settle"):
+            await settle()
+        begin = time.monotonic()
+        rows = self.containers.grown()
+        return {"containers": rows, "seconds": time.monotonic() - begin}
+
+    # -- what can be done ----------------------------------------------------------------------------------
+
+    async def post_mark(self, ask) -> dict:
+        await settle()
+        return {"containers": self.containers.mark()}
+
+    async def post_collect(self, ask) -> dict:
+        begin = time.monotonic()
+        unreachable = await settle(ask.flag("trim"))
+        return {"unreachable": unreachable, "seconds": time.monotonic() - begin, "rss": resident()}
+
+    async def post_elements(self, ask) -> dict:
+        if ask.flag("on"):
+            self.elements.switch_on()
+        else:
+            self.elements.switch_off()
+        return {"on": self.elements.on}
+
+    async def post_reset(self, ask) -> dict:
+        self.lifecycle.restart([session for _, session in self._sessions()])
+        self.elements.ring.clear()
+        self.memory.clear()
+        return {}
+
+    async def post_discard(self, ask) -> dict:
+        """Discard the sessions without a connection that have been unused for ``idle`` seconds."""
+        rows = [s for s in list_sessions(self.tornados) if not s["connections"] and s["unused"] >= ask.number("idle")]
+        return await self._discard({row["id"] for row in rows})
+
+    async def post_end(self, ask) -> dict:
+        """Close the websockets of one session and discard it."""
+        session_id = ask.text("id")
+        found = [s for _, s in self._sessions() if s.id == session_id]
+        if not found:
+            return {"discarded": 0, "kept": [], "missing": True}
+        for session in found:
+            for connection in tuple(session._subscribed_connections):
+                connection._socket.close(1000, "ended by the lab")
+        deadline = time.monotonic() + 2.0
+        while any(s.connection_count for s in found) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # until the sockets have said goodbye
+        del found
+        return await self._discard({session_id})
+
+    async def _discard(self, ids: set[str]) -> dict:
+        """Run the server's own discarding, with its locks and hooks, on those of ``ids`` that it may take."""
+        begin = self.lifecycle.destroyed
+        for context, session in self._sessions():
+            if session.id in ids and not session.connection_count and not session.destroyed:
+                session.request_expiration()
+                if not getattr(session, "_sessionlab_blocks", 0):
+                    await context._discard_session(session, lambda s: s.connection_count == 0)
+        kept = [s for s in list_sessions(self.tornados) if s["id"] in ids]
+        return {"discarded": self.lifecycle.destroyed - begin, "kept": kept}
+
+    def _sessions(self):
+        return [(c, s) for t in self.tornados for c in t._applications.values() for s in tuple(c.sessions)]
+
+
+class ProbeHandler(tornado.web.RequestHandler):
+    """Answers ``GET`` and ``POST /_sessionlab/NAME`` with what ``Probe.get_NAME`` or ``post_NAME`` returns."""
+
+    def initialize(self, probe: Probe) -> None:
+        self.probe = probe
+
+    def prepare(self) -> None:
+        if not self._is_near():
+            raise tornado.web.HTTPError(404)
+        if not hmac.compare_digest(self.request.headers.get(TOKEN_HEADER, "").encode(), self.probe.token.encode()):
+            raise tornado.web.HTTPError(403)
+
+    def _is_near(self) -> bool:
+        """Whether the peer is on this machine, and speaks for itself. Headers cannot change the socket's peer."""
+        if any(name in self.request.headers for name in _FORWARDED):
+            return False
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            address = self.request.connection.stream.socket.getpeername()[0]
+            address = ipaddress.ip_address(address)
+            return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        return False
+
+    async def get(self, name: str) -> None:
+        await self._answer("get_" + name)
+
+    async def post(self, name: str) -> None:
+        await self._answer("post_" + name)
+
+    async def _answer(self, name: str) -> None:
+        method = getattr(self.probe, name, None)
+        if method is None:
+            raise tornado.web.HTTPError(404)
+        answer = await method(self)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({**answer, "pid": os.getpid(), "workers": _workers()}))
+
+    def write_error(self, status: int, **kwargs) -> None:
+        error = "".join(traceback.format_exception(*kwargs["exc_info"])) if status >= 500 else self._reason
+        self.finish(json.dumps({"error": error}))
+
+    def text(self, name: str) -> str:
+        return self.get_query_argument(name, "")
+
+    def flag(self, name: str) -> bool:
+        return self.text(name) == "1"
+
+    def number(self, name: str) -> float:
+        try:
+            return max(0.0, float(self.text(name) or 0))
+        except ValueError:
+            raise tornado.web.HTTPError(400, reason=f"{name} is not a number") from None
+
+    def since(self) -> int:
+        """Number of the first event that is wanted; each worker of ``--num-procs`` counts its own."""
+        return max(1, int(self.number(f"since_{os.getpid()}") or self.number("since")))
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing to check: a request that carries the token in a header was not made by a foreign page."""
+
+    def _log(self) -> None:
+        """Keep the lab's questions out of the server's log."""
+
+
+@functools.cache
+def _forked() -> bool:
+    import tornado.process
+
+    return tornado.process.task_id() is not None
+
+
+def _workers() -> list[int]:
+    """Process ids of all workers of a server that was started with ``--num-procs``; else this one's."""
+    if not _forked():
+        return [os.getpid()]
+    return sorted(child.pid for child in psutil.Process(os.getppid()).children())

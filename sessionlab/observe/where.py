@@ -1,0 +1,79 @@
+"""Tell an application's own code from that of libraries. Runs in the served process.
+
+An application's file is one that lies neither in the standard library, nor in site-packages, nor in the lab.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import types
+
+_LIBRARIES = tuple(
+    {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    | {os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir)) + os.sep}
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_app_file(filename: str | None) -> bool:
+    """Whether code from ``filename`` belongs to the application."""
+    if not filename or filename.startswith("<"):
+        return False
+    path = os.path.realpath(filename)
+    return not path.startswith(_LIBRARIES) and "site-packages" not in path and "dist-packages" not in path
+
+
+@functools.lru_cache(maxsize=4096)
+def shown(filename: str) -> str:
+    """``filename`` as short as it stays clear: relative to the working directory when it lies below it."""
+    relative = os.path.relpath(filename)
+    return os.path.basename(filename) if relative.startswith(os.pardir) else relative
+
+
+def app_line(depth: int = 1, within: types.CodeType | None = None) -> tuple[str, str]:
+    """The line of the application that led here, and the callback it belongs to.
+
+    The callback is the function of the application that a library called last: with a helper of the
+    application between the two, the line is the helper's. Returns ``("app.py:14", "on_click")``, or two empty
+    strings when only libraries stand on the stack; the callback of a script's own lines is ``"<module>"``.
+    With ``within``, only what was called by that code is looked at.
+    """
+    frame = sys._getframe(depth + 1)
+    while frame is not None and frame.f_code is not within and not is_app_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None or frame.f_code is within:
+        return "", ""
+    where = f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+    while frame.f_back is not None and is_app_file(frame.f_back.f_code.co_filename):
+        frame = frame.f_back
+    return where, getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+
+
+def is_app_module(name: object) -> bool:
+    """Whether a class that says it is from module ``name`` belongs to the application.
+
+    The module of a served script is called ``bokeh_app_…`` and is gone after its session, unlike its classes.
+    """
+    if not isinstance(name, str):  # some C classes have a descriptor there
+        return False
+    return name.startswith("bokeh_app_") or is_app_file(getattr(sys.modules.get(name), "__file__", None))
+
+
+def describe(function) -> str:
+    """A function of the application or of a library as ``name (file:line)``."""
+    while hasattr(function, "func"):  # functools.partial
+        function = function.func
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{name} ({shown(code.co_filename)}:{code.co_firstlineno})" if code else name
+
+
+def is_app_function(function) -> bool:
+    while hasattr(function, "func"):
+        function = function.func
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and is_app_file(code.co_filename)
