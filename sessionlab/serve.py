@@ -36,6 +36,7 @@ from sessionlab.errors import (
     UnknownOption,
 )
 from sessionlab.log import Log
+from sessionlab.observe.client import Probe
 
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
@@ -62,6 +63,7 @@ def serve(
     panel_args: Sequence[str] = (),
     env: dict[str, str] | None = None,
     ready_timeout: float = 60.0,
+    elements: bool = False,
     **unknown,
 ) -> Server:
     """Start ``app`` on a loopback port and return when it answers.
@@ -78,6 +80,7 @@ def serve(
     panel_args : further arguments of ``panel serve`` or ``bokeh serve``, as on the command line.
     env : environment variables for the server, besides those of this process.
     ready_timeout : seconds that the server may take until its first page is built.
+    elements : log every element, Panel object and model from the start: see ``server.probe.elements()``.
 
     Options that are None keep the default of the framework. The first page is asked for once, so that an
     application that cannot run is an error here and not a page of the visitor; that session is discarded.
@@ -89,7 +92,7 @@ def serve(
     """
     if unknown:
         name = next(iter(unknown))
-        known = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout"]
+        known = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements"]
         near = difflib.get_close_matches(name, known, n=1)
         raise UnknownOption(
             f"serve() has no option {name!r}.",
@@ -102,7 +105,7 @@ def serve(
     flags = [*_duration_flags(durations), *map(str, panel_args)]
     apps = [app] if isinstance(app, str | os.PathLike) else list(app)
     targets, extra_env = _targets(apps)
-    environment = {**extra_env, **(env or {})}
+    environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
     return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
 
 
@@ -154,6 +157,7 @@ class Server:
     origin : ``http://127.0.0.1:PORT``.
     port, pid : of the server's own process.
     log : a `sessionlab.log.Log` with the lines that the server wrote.
+    probe : a `sessionlab.observe.client.Probe` that looks into the process: census, sessions, timeline, elements.
     """
 
     def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout):
@@ -164,14 +168,18 @@ class Server:
     # -- life ---------------------------------------------------------------------------------------------
 
     def _start(self, port: int) -> None:
-        self._probe_token = secrets.token_urlsafe(16)
+        token = secrets.token_urlsafe(16)
         command = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
         command += ["--address", HOST, "--port", str(port), *self._flags]
-        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._probe_token})
+        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": token})
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
             self._wait_for_first_page(deadline)
+            self.probe = Probe(self.origin, token)
+            with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
+                self.probe.discard_unused()
+                self.probe.reset()
         except BaseException:
             self._child.release()
             raise

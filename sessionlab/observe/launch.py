@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import functools
-import importlib.util
 import json
 import os
 import signal
@@ -75,10 +74,9 @@ def main() -> None:
     if token:  # a lab reads the log; the launcher tiles of JupyterLab come without
         report_listening()
         report_failures()
-    if token and importlib.util.find_spec("sessionlab.observe.probe"):  # until the probe has landed
         from sessionlab.observe import probe
 
-        probe.install(token)
+        probe.install(token, elements=bool(os.environ.pop("SESSIONLAB_ELEMENTS", "")))
     sys.argv = sys.argv[1:]
     if framework == "panel":
         from panel.command import main as command
