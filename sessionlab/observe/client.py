@@ -145,6 +145,14 @@ class Probe:
         """Forget the events and samples noted so far."""
         self._ask_all("POST", "reset")
 
+    def extend(self, room: str) -> None:
+        """Load a module of the lab into the served process, which then answers more (``"hunt.retainers"``)."""
+        self._ask("POST", "extend", room=room)
+
+    def ask(self, method: str, name: str, *, patience: float = 0.0, **query) -> dict:
+        """Ask what such a module answers; ``patience`` are seconds to wait besides ``timeout``."""
+        return self._ask(method, name, patience=patience, **query)
+
     # -- talk ---------------------------------------------------------------------------------------------
 
     def _ask_all(self, method: str, name: str, **query) -> tuple[list[dict], tuple[int, ...]]:

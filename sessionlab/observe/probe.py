@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import hmac
+import importlib
 import ipaddress
 import json
 import os
@@ -59,6 +60,7 @@ class Probe:
         self.tornados: weakref.WeakSet = weakref.WeakSet()
         self._samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._patches = Patches()
+        self.extra: dict = {}  # name -> function: what another room answers here, see `post_extend`
 
     @property
     def own_bytes(self) -> int:
@@ -165,6 +167,11 @@ class Probe:
         self.memory.clear()
         return {}
 
+    async def post_extend(self, ask) -> dict:
+        """Let a room of the lab answer here as well: the ``install(probe)`` of its module adds to ``extra``."""
+        importlib.import_module("sessionlab." + ask.text("room")).install(self)
+        return {}
+
     async def post_discard(self, ask) -> dict:
         """Discard the sessions without a connection that have been unused for ``idle`` seconds."""
         rows = [s for s in list_sessions(self.tornados) if not s["connections"] and s["unused"] >= ask.number("idle")]
@@ -229,7 +236,7 @@ class ProbeHandler(tornado.web.RequestHandler):
         await self._answer("post_" + name)
 
     async def _answer(self, name: str) -> None:
-        method = getattr(self.probe, name, None)
+        method = getattr(self.probe, name, None) or self.probe.extra.get(name)
         if method is None:
             raise tornado.web.HTTPError(404)
         answer = await method(self)
