@@ -36,7 +36,7 @@ class Closed:
     by: str
 
     def __str__(self) -> str:
-        return f"closed by the {self.by}, code {self.code}" + (f": {self.reason}" if self.reason else "")
+        return f"closed by the {self.by} ({', '.join(filter(None, [f'code {self.code}', self.reason]))})"
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -148,7 +148,7 @@ class Connection:
         """
         if self.closed or self._leaving:
             raise VisitFailed(
-                f"The connection is {self.closed or self._leaving}; nothing can be sent.",
+                f"Nothing can be sent: the connection was {self.closed or self._leaving}.",
                 advice="reconnect() first, as the page would.",
             )
         message_id = str(next(self._ids))

@@ -12,6 +12,7 @@ Or, where it must outlive a block, as between the cells of a notebook: ``session
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,8 @@ def visit(
     Parameters
     ----------
     url : of the page; its query string reaches the application as in a browser.
-    headers, cookies : to send with the page and the websocket, for instance of a user who is logged in.
+    headers, cookies : to send with the page and the websocket, for instance of a user who is logged in. An ``Origin``
+        given here takes the place of the page's own.
     timeout : seconds that each answer of the server may take.
 
     Raises VisitFailed if the page does not answer, answers with an HTTP error or carries no session, or if the
@@ -116,7 +118,7 @@ class Session:
         page, started = self.page, time.perf_counter()
         self._following = False
         headers = with_cookies(self._headers, page.cookies)
-        headers["Origin"] = page.origin
+        headers.setdefault("Origin", page.origin)
         try:
             self._connection = connection = await Connection.open(
                 page.websocket_url,
@@ -127,10 +129,9 @@ class Session:
                 on_closed=self._wake,
             )
         except ConnectionRefused as refused:
-            if page.token_expires is not None and page.token_expires <= time.time():
-                refused.why = (
-                    f"The token of the page expired {time.time() - page.token_expires:.0f} s ago. {refused.why}"
-                )
+            age = time.time() - (page.token_expires or math.inf)
+            if refused.__cause__ is None and age >= 0:  # somebody answered, and there is a reason to refuse
+                refused.why = f"The token of the page expired {age:.0f} s ago, which is enough for Bokeh to refuse it."
                 refused.advice = "get a new page, or serve with a longer token_expiration."
             raise
         connected = time.perf_counter()
