@@ -1,9 +1,9 @@
 """Find the containers that grow: what was longer at each look is what keeps things.
 
 Runs in the served process. `Containers.mark` notes the length of every list, dict, set, deque and
-`lru_cache`; `Containers.grown` tells which are longer now. Containers that hold their items weakly do not
-count. A dict of nothing but numbers and strings is unknown to the garbage collector; it is found through
-the object that refers to it.
+`lru_cache`; `Containers.grown` tells which are longer now. Containers of weak references keep nothing and do
+not count, nor do those of the lab. A dict of nothing but numbers and strings is unknown to the garbage
+collector; it is found through the object that refers to it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import array
 import bisect
 import collections
+import contextlib
 import functools
 import gc
+import itertools
 import sys
 import types
 import weakref
@@ -35,7 +37,8 @@ class Containers:
 
     def mark(self) -> int:
         """Note every container's length; return how many containers there are."""
-        noted = sorted((id(thing), id(type(thing)), length) for thing, length in _scan())
+        with _no_collection():
+            noted = sorted((id(thing), id(type(thing)), length) for thing, length in _scan())
         self._ids = array.array("Q", [row[0] for row in noted])
         self._kinds = array.array("Q", [row[1] for row in noted])
         self._lengths = array.array("L", [row[2] for row in noted])
@@ -48,11 +51,13 @@ class Containers:
         (items since the mark), ``weak`` (items that are weak references, which keep nothing), ``limit`` (of a
         bounded container, else None), ``item`` (type of a newest item) and ``owner``.
         """
-        grown = [(length - self._at_mark(thing), length, thing) for thing, length in _scan()]
-        grown = sorted((row for row in grown if row[0] > 0), key=lambda row: -row[0])[:most]
+        with _no_collection():
+            grown = [(n - self._at_mark(thing), n, thing) for thing, n in _scan() if n]
+            grown = sorted((row for row in grown if row[0] > 0), key=lambda row: -row[0])[:most]
         numbers, things = [row[:2] for row in grown], [row[2] for row in grown]
         del grown  # it would be found as a holder
-        return [_row(*n, thing, owner) for n, thing, owner in zip(numbers, things, _owners(things), strict=True)]
+        rows = [_row(*n, thing, owner) for n, thing, owner in zip(numbers, things, _owners(things), strict=True)]
+        return [row for row in rows if row["weak"] < row["length"] and not row["owner"].startswith("sessionlab.")]
 
     def _at_mark(self, thing) -> float:
         place = bisect.bisect_left(self._ids, id(thing))
@@ -61,26 +66,38 @@ class Containers:
         return float("inf")  # born after the mark
 
 
-def _scan():
-    """Every container with its length; a list, so that nothing is being walked when the caller goes on."""
+def _scan() -> list[tuple[object, int]]:
+    """Every container with its length."""
     objects = gc.get_objects()
-    bases = {}
+    lengths, weak = {dict: dict.__len__}, set()
     for cls in set(map(type, objects)):
         base = next((kind for kind in _LENGTHS if kind in cls.__mro__), None)
         if base is not None:
-            bases[cls] = base
-    tracked = [x for x in objects if type(x) in bases]
+            lengths[cls] = _LENGTHS[base]
+        elif any(kind in cls.__mro__ for kind in _WEAK):
+            weak.add(cls)
+    tracked = [x for x in objects if type(x) in lengths]
     # A dict of atoms is not tracked by the collector: reach it through its owner.
-    hidden = {id(x): x for x in gc.get_referents(*objects) if type(x) is dict and not gc.is_tracked(x)}
-    weak = {id(x.__dict__.get("data")) for x in objects if isinstance(x, _WEAK)}
+    is_tracked = gc.is_tracked
+    hidden = {id(x): x for x in gc.get_referents(*objects) if type(x) is dict and not is_tracked(x)}
     caches = [(x, x.cache_info().currsize) for x in objects if type(x) is _LRU]
-    mine = id(objects)
-    found = [
-        (x, _LENGTHS[bases.get(type(x), dict)](x))
-        for x in [*tracked, *hidden.values()]
-        if id(x) not in weak and id(x) != mine
-    ]
+    skip = {id(x.__dict__.get("data")) for x in objects if type(x) in weak}
+    skip |= {id(x) for cache, _ in caches for x in gc.get_referents(cache) if type(x) is dict}  # told of by the cache
+    skip.add(id(objects))
+    found = [(x, lengths[type(x)](x)) for x in itertools.chain(tracked, hidden.values()) if id(x) not in skip]
     return found + caches
+
+
+@contextlib.contextmanager
+def _no_collection():
+    """Keep the garbage collector from looking at what is being listed, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _row(grew: int, length: int, thing, owner: str) -> dict:

@@ -183,12 +183,14 @@ class Probe:
         found = [s for _, s in self._sessions() if s.id == session_id]
         if not found:
             return {"discarded": 0, "kept": [], "missing": True}
-        for session in found:
-            for connection in tuple(session._subscribed_connections):
-                connection._socket.close(1000, "ended by the lab")
-        deadline = time.monotonic() + 2.0
-        while any(s.connection_count for s in found) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # until the sockets have said goodbye
+        sockets = [c._socket for session in found for c in session._subscribed_connections]
+        wires = [socket.ws_connection for socket in sockets]  # a socket forgets its own when it is closed
+        for socket in sockets:
+            socket.close(1000, "ended by the lab")
+        if not await _gone(found, 0.5):  # a visitor that does not say goodbye is cut off
+            for wire in filter(None, wires):
+                wire.stream.close()
+            await _gone(found, 1.0)
         del found
         return await self._discard({session_id})
 
@@ -205,6 +207,16 @@ class Probe:
 
     def _sessions(self):
         return [(c, s) for t in self.tornados for c in t._applications.values() for s in tuple(c.sessions)]
+
+
+async def _gone(sessions, seconds: float) -> bool:
+    """Wait until nobody is connected to ``sessions``; false if somebody still is after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while connected := any(s.connection_count for s in sessions):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.01)
+    return not connected
 
 
 class ProbeHandler(tornado.web.RequestHandler):

@@ -15,6 +15,7 @@ import threading
 import time
 
 HEADER = 4  # bytes in front of an event: its length
+_as_json = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 class EventRing:
@@ -43,7 +44,7 @@ class EventRing:
 
     def append(self, event: dict) -> None:
         """Record ``event`` (anything JSON can say), with the monotonic time unless it brings its own ``t``."""
-        body = json.dumps({"t": time.monotonic(), **event}, default=str).encode()
+        body = _as_json({"t": time.monotonic(), **event}).encode()
         if len(body) > len(self._block) // 8:
             return  # no honest event is that long
         record = len(body).to_bytes(HEADER, "little") + body
