@@ -62,8 +62,16 @@ class ConnectionRefused(VisitFailed):
     """The server closed or refused the websocket, for instance because the token has aged."""
 
 
+class OutageClosed(SessionLabError, RuntimeError):
+    """The `Outage` that was asked is closed."""
+
+
 class NoBrowser(SessionLabError):
     """There is no Chromium to drive."""
+
+
+class WrongBrowserPath(NoBrowser):
+    """``CHROME_PATH`` names something that cannot be run: never passed over for another browser."""
 
 
 class NoProbe(SessionLabError):
