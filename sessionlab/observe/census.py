@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import collections
 import ctypes
+import functools
 import gc
 import heapq
+import os
 import sys
 import threading
 import time
@@ -20,7 +22,17 @@ import psutil
 
 from sessionlab.observe.where import is_app_module
 
-_PROCESS = psutil.Process()
+OWN_TASKS = 2  # the request that asks, and the connection that it came over
+
+
+@functools.lru_cache(maxsize=1)
+def _process_of(pid: int) -> psutil.Process:
+    return psutil.Process(pid)
+
+
+def _process() -> psutil.Process:
+    """This process, also after a fork."""
+    return _process_of(os.getpid())
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -65,7 +77,7 @@ def heap_in_use() -> int | None:
 
 def resident() -> int:
     """Resident memory of this process in bytes."""
-    return _PROCESS.memory_info().rss
+    return _process().memory_info().rss
 
 
 def trim() -> None:
@@ -116,7 +128,7 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
     """
     begin = time.monotonic()
     heap, blocks = heap_in_use(), sys.getallocatedblocks()
-    memory = _PROCESS.memory_info()
+    memory = _process().memory_info()
     objects = gc.get_objects()
     counts = collections.Counter(map(type, objects))
     modules, periodics = _modules_and_periodics(objects)
@@ -152,7 +164,7 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
         "rss": memory.rss,
         "uss": _unique(),
         "files": _files(),
-        "children": len(_PROCESS.children(recursive=True)),
+        "children": len(_process().children(recursive=True)),
     }
     if with_types:
         names = collections.Counter()
@@ -228,7 +240,7 @@ def _of_the_loop() -> tuple[int, int]:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return 0, 0
-    tasks = sum(not task.done() for task in asyncio.all_tasks(loop)) - 1
+    tasks = sum(not task.done() for task in asyncio.all_tasks(loop)) - OWN_TASKS
     timers = sum(not timer._cancelled for timer in getattr(loop, "_scheduled", ()))
     return tasks, timers
 
@@ -256,7 +268,7 @@ def _modules_and_periodics(objects: list) -> tuple[int, int]:
 def _unique() -> int | None:
     """Memory that would come free if this process ended; None where the system does not tell."""
     try:
-        return _PROCESS.memory_full_info().uss
+        return _process().memory_full_info().uss
     except (psutil.Error, AttributeError, OSError):
         return None
 
@@ -264,6 +276,6 @@ def _unique() -> int | None:
 def _files() -> int | None:
     """Open file descriptors, sockets included; None where the system does not tell."""
     try:
-        return _PROCESS.num_fds()
+        return _process().num_fds()
     except (psutil.Error, AttributeError, OSError):
         return None

@@ -302,7 +302,8 @@ class Lifecycle:
         from bokeh.util.token import get_token_payload
 
         expiry = get_token_payload(token).get("session_expiry", 0)
-        return bool(expiry) and expiry - handler.application.session_token_expiration < int(self._started)
+        # Tokens know whole seconds; a server takes longer than one of them until it serves its first page.
+        return bool(expiry) and expiry - handler.application.session_token_expiration < self._started
 
     def _check_origin(self, original):
         def check_origin(handler, origin):

@@ -140,7 +140,8 @@ class Timeline:
         bars, line = figure.subplots(2, 1, sharex=True, height_ratios=[max(1.0, height - 2.2), 1.4])
         self._draw_bars(bars, spans, rows)
         self._draw_memory(line)
-        figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
+        if spans:
+            figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
         return figure
 
     def _by_birth(self, spans: list[Span]) -> list[Span]:

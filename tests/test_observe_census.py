@@ -1,0 +1,346 @@
+"""What the probe counts in a served process, and what it refuses, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import urllib.request
+
+import psutil
+import pytest
+
+from sessionlab import serve, visit
+from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError, SessionNotFound
+from sessionlab.observe.client import TOKEN_HEADER, Probe
+from sessionlab.observe.containers import Containers
+
+LEAKY = """
+    import asyncio, functools, gc, os, sys, threading, time
+    import panel as pn
+
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import store
+
+    pn.extension()
+
+    class Thing:
+        pass
+
+    class Knot:
+        def __init__(self):
+            self.me = self
+
+    thing = Thing()
+    here = pn.state.curdoc.session_context
+
+    def leak(event):
+        store.BLOBS.append(b"x" * 1000)
+        store.TINY[len(store.TINY)] = "an atom"
+        store.remember(len(store.TINY))
+        store.WEAK.add(thing)
+
+    def make_garbage(event):
+        for _ in range(500):
+            Knot()
+
+    def start_thread(event):
+        threading.Thread(target=store.STOP.wait, name="planted", daemon=True).start()
+
+    def start_task(event):
+        store.TASKS.add(asyncio.get_running_loop().create_task(asyncio.sleep(60)))
+
+    def stop(event):
+        store.STOP.set()
+        for task in store.TASKS:
+            task.cancel()
+        store.TASKS.clear()
+
+    def tick(event):
+        pn.state.add_periodic_callback(lambda: None, period=5000)
+
+    actions = dict(
+        leak=leak, garbage=make_garbage, thread=start_thread, task=start_task, stop=stop, tick=tick,
+        block=lambda event: here.session.block_expiration(),
+        unblock=lambda event: here.session.unblock_expiration(),
+        sleep=lambda event: time.sleep(1.5),
+        die=lambda event: os._exit(3),
+    )
+    pn.Column(*(pn.widgets.Button(name=name, on_click=action) for name, action in actions.items())).servable()
+"""
+STORE = """
+    import functools, threading, weakref
+
+    BLOBS, TINY, TASKS, STOP, WEAK = [], {}, set(), threading.Event(), weakref.WeakSet()
+
+    @functools.lru_cache(maxsize=None)
+    def remember(x):
+        return x
+"""
+
+
+@pytest.fixture(scope="module")
+def path(app):
+    path = app(LEAKY)
+    (path.parent / "store.py").write_text("\n".join(line[4:] for line in STORE.splitlines()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(path):
+    with serve(path, lifetime=100) as server:
+        yield server
+
+
+@pytest.fixture
+def probe(server):
+    server.probe.discard_unused()
+    return server.probe
+
+
+# -- counting ---------------------------------------------------------------------------------------------
+
+
+async def test_sessions_are_counted_by_state(server, probe):
+    before = probe.census(settle=True)
+    assert (before.sessions, before.session_objects, before.tasks) == (0, 0, 0)
+    await asyncio.to_thread(lambda: urllib.request.urlopen(server.url).close())
+    async with visit(server.url) as session:
+        gone = await visit(server.url)
+        await gone.close()
+        rows = {s.id: s for s in probe.sessions()}
+        assert sorted(s.state for s in rows.values()) == ["connected", "disconnected", "new"]
+        mine = rows[session.id]
+        assert (mine.connections, mine.unused, mine.blocks) == (1, None, 0)
+        assert rows[gone.id].state == "disconnected" and 0 <= rows[gone.id].unused < rows[gone.id].age
+        assert mine.models > 10 and mine.app == "/app"
+        census = probe.census(settle=True)
+    growth = census.minus(before)
+    assert (growth["sessions"], growth["connected"], growth["disconnected"], growth["created"]) == (3, 1, 2, 3)
+    assert growth["documents"] == growth["session_objects"] == growth["app_modules"] == 3
+    assert growth["app.Thing"] == 3 and census.app_objects["app.Thing"] == 3
+    assert growth["models"] >= 3 * 12 and growth["parameterized"] >= 3 * 12
+
+
+async def test_nothing_is_left_of_sessions_that_were_discarded(server, probe):
+    for _ in range(4):  # the first sessions fill caches
+        async with visit(server.url):
+            pass
+    probe.discard_unused()
+    before = probe.census(settle=True)
+    for _ in range(10):
+        async with visit(server.url):
+            pass
+    assert probe.discard_unused().discarded == 10
+    growth = probe.census(settle=True).minus(before)
+    assert growth.pop("created") == growth.pop("destroyed") == 10
+    exact = {"sessions", "documents", "models", "parameterized", "session_objects", "app_modules", "tasks", "app.Thing"}
+    assert not exact & growth.keys(), growth
+    # The lab's own tables must not look like a leak: the real ones start at 20 objects and 1 kB a session.
+    assert abs(growth.get("objects", 0)) < 10 * 4, growth
+    assert abs(growth.get("heap", 0)) < 10 * 1000 or growth["heap"] > 100_000, growth  # or one table doubled
+
+
+async def test_garbage_is_told_from_what_lives(server, probe):
+    async with visit(server.url) as session:
+        probe.collect()
+        await session.click("garbage")
+        with_garbage = probe.census()
+        assert with_garbage.unreachable is None and not with_garbage.settled
+        assert with_garbage.bokeh_counters["Documents"] == with_garbage.documents
+        settled = probe.census(settle=True)
+        assert settled.settled
+        if "app.Knot" in with_garbage.app_objects:  # Python may have collected them by itself
+            assert settled.unreachable > 0
+        assert "app.Knot" not in settled.app_objects
+        await session.click("garbage")
+        assert probe.collect().unreachable >= 0
+        assert "app.Knot" not in probe.census().app_objects
+
+
+async def test_threads_tasks_and_periodic_callbacks(server, probe):
+    async with visit(server.url) as session:
+        before = probe.census(settle=True)
+        for name in ("thread", "task", "tick"):
+            await session.click(name)
+        growth = probe.census(settle=True).minus(before)
+        assert (growth["threads"], growth["tasks"], growth["periodic"]) == (1, 1, 1)
+        await session.click("stop")
+        growth = probe.census(settle=True).minus(before)
+        assert "threads" not in growth and "tasks" not in growth
+
+
+async def test_growing_containers_are_named(server, probe):
+    async with visit(server.url) as session:
+        await session.click("leak")
+        assert probe.mark_containers() > 1000
+        assert not {c.owner for c in probe.containers()} & {"store.BLOBS", "store.TINY"}
+        for _ in range(3):
+            await session.click("leak")
+        found = {c.owner: c for c in probe.containers()}
+        assert {"store.BLOBS", "store.TINY", "store.remember"} <= found.keys()
+        assert "store.WEAK" not in " ".join(found), "a WeakSet keeps nothing"
+        assert found["store.BLOBS"].grew == found["store.TINY"].grew == found["store.remember"].grew == 3
+        assert (found["store.BLOBS"].kind, found["store.BLOBS"].item) == ("list", "bytes")
+        again = {c.owner: c.key for c in probe.containers()}
+        assert again["store.BLOBS"] == found["store.BLOBS"].key
+
+
+def test_a_bounded_container_says_its_limit():
+    import collections
+
+    class Owner:
+        pass
+
+    owner = Owner()
+    owner.last = collections.deque([1], maxlen=5)
+    containers = Containers()
+    containers.mark()
+    owner.last.append(2)
+    (row,) = [row for row in containers.grown() if row["kind"] == "collections.deque" and row["limit"] == 5]
+    assert (row["grew"], row["length"]) == (1, 2)
+    assert row["owner"].endswith("Owner.last")
+
+
+def test_a_census_shows_itself(probe):
+    census = probe.census(settle=True, types=True)
+    assert "sessions" in str(census) and "<table>" in census._repr_html_()
+    assert census.to_dict()["rss"] == census.rss > 10_000_000
+    assert census.types["builtins.function"] > 1000
+    process = psutil.Process(census.pids[0])
+    assert abs(process.memory_info().rss - census.rss) < 20_000_000
+    assert census.heap is None or 1_000_000 < census.heap < census.rss
+
+
+# -- acting -----------------------------------------------------------------------------------------------
+
+
+async def test_only_unused_and_unblocked_sessions_are_discarded(server, probe):
+    async with visit(server.url) as staying:
+        blocked = await visit(server.url)
+        await blocked.click("block")
+        await blocked.close()
+        assert probe.discard_unused(idle=60).discarded == 0
+        result = probe.discard_unused()
+        assert [s.id for s in result.kept] == [blocked.id]
+        assert result.kept[0].blocks == 1
+        assert {s.id for s in probe.sessions()} == {staying.id, blocked.id}
+        assert probe.census().blocked == 1
+        await blocked.reconnect()
+        await blocked.click("unblock")
+        await blocked.close()
+        assert probe.discard_unused().discarded == 1
+        assert {s.id for s in probe.sessions()} == {staying.id}
+
+
+async def test_end_closes_the_websocket_and_discards(server, probe):
+    async with visit(server.url) as session:
+        result = await asyncio.to_thread(probe.end, session.id)
+        assert (result.discarded, result.kept) == (1, ())
+        assert session.closed is not None
+    assert probe.sessions() == ()
+    with pytest.raises(SessionNotFound):
+        probe.end(session.id)
+
+
+async def test_end_cuts_off_a_visitor_who_does_not_say_goodbye(server, probe):
+    async with visit(server.url) as session:
+        assert probe.end(session.id).discarded == 1  # this call holds up the loop in which the visitor lives
+
+
+# -- who may ask ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "question", "status"),
+    [
+        ({}, "hello", 403),
+        ({TOKEN_HEADER: "wrong"}, "hello", 403),
+        ({TOKEN_HEADER: "right", "X-Forwarded-For": "127.0.0.1"}, "hello", 404),
+        ({TOKEN_HEADER: "right", "X-Real-Ip": "127.0.0.1"}, "hello", 404),
+        ({TOKEN_HEADER: "right"}, "nothing", 404),
+        ({TOKEN_HEADER: "right"}, "timeline?since=x", 400),
+        ({TOKEN_HEADER: "right"}, "hello", 200),
+    ],
+)
+def test_only_the_lab_is_answered(server, headers, question, status):
+    headers = {k: server.probe._token if v == "right" else v for k, v in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection.request("GET", f"/_sessionlab/{question}", headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    assert response.status == status
+    assert (b'"pid"' in body) == (status == 200)
+
+
+def test_the_lab_leaves_no_line_in_the_log(server, probe):
+    before = len(server.log.lines)
+    probe.census()
+    with pytest.raises(NoProbe):
+        Probe(server.origin, "wrong").census()
+    assert len(server.log.lines) == before
+
+
+def test_hello_says_who_answers(server):
+    hello = server.probe.hello()
+    assert hello["pid"] == server.pid and hello["workers"] == [server.pid]
+    assert hello["apps"] == ["/app"] and hello["versions"]["bokeh"]
+    assert hello["errors"] == [], "an observer failed"
+
+
+# -- when it goes wrong -----------------------------------------------------------------------------------
+
+
+async def test_a_busy_server_is_silent_and_answers_later(server):
+    impatient = Probe(server.origin, server.probe._token, timeout=0.4)
+    async with visit(server.url) as session:
+        sleeping = asyncio.create_task(session.click("sleep"))
+        await asyncio.sleep(0.2)  # until the callback runs
+        with pytest.raises(ProbeSilent, match="did not answer within"):
+            await asyncio.to_thread(impatient.census)
+        await sleeping
+        assert server.probe.census().connected == 1
+
+
+async def test_a_server_that_dies_while_it_is_asked(path):
+    with serve(path) as server:
+        session = await visit(server.url)
+        following = asyncio.create_task(asyncio.to_thread(lambda: list(server.probe.follow(timeout=20))))
+        await session.roundtrip()
+        dying = asyncio.create_task(session.click("die"))
+        with pytest.raises(ServerGone):
+            await following
+        with pytest.raises(SessionLabError):
+            await dying
+        with pytest.raises(ServerGone, match="is gone"):
+            server.probe.census()
+        assert server.wait() == 3
+    assert not server.processes
+
+
+def test_a_server_without_a_probe():
+    import http.server
+    import threading
+
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as other:
+        other.RequestHandlerClass.log_message = lambda *args: None
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            with pytest.raises(NoProbe, match="no probe"):
+                Probe(f"http://127.0.0.1:{other.server_port}", "token").census()
+        finally:
+            other.shutdown()
+            thread.join()
+
+
+async def test_every_worker_of_num_procs_is_asked(app):
+    with serve(app(), panel_args=["--num-procs", "2", "--prefix", "/some/where"]) as server:
+        async with visit(server.url):
+            census = server.probe.census()
+            assert len(census.pids) == 2 and census.unseen == ()
+            assert census.connected == 1
+            assert census.children == 0, "counted in the parent of the workers"
+            assert len(server.probe.sessions()) == census.created, "built once, or in both processes"
+            connected = [e for e in server.probe.timeline().events if e["event"] == "connected"]
+            assert len(connected) == 1 and connected[0]["pid"] in census.pids
