@@ -7,7 +7,6 @@ import secrets
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -66,11 +65,14 @@ class JupyterServer:
 
     def _wait_until_ready(self, deadline: float) -> None:
         self.child.log.wait_for(r"is running at", timeout=deadline - time.monotonic())
-        try:
-            with urllib.request.urlopen(f"{self.url}api?token={self.token}", timeout=30) as answer:
-                answer.read()
-        except urllib.error.URLError as error:
-            raise ServerNotReady("JupyterLab does not answer.", why=self.child.log.tail()) from error
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}api?token={self.token}", timeout=10) as answer:
+                    answer.read()
+                return
+            except OSError as error:  # it says that it runs a moment before it answers
+                if time.monotonic() > deadline or not self.child.alive:
+                    raise ServerNotReady("JupyterLab does not answer.", why=self.child.log.tail()) from error
 
     def stop(self) -> None:
         self.child.stop()
