@@ -192,8 +192,9 @@ async def test_follow_gives_events_as_they_happen(server):
     assert names[:4] == ["hook run", "created", "connected", "disconnected"]
 
 
-def test_the_observer_met_no_fault(server):
+def test_the_observer_met_no_fault_and_logged_no_element(server):
     assert server.probe.hello()["errors"] == []
+    assert str(server.probe.elements()) == "the element log is off", "it is on although nobody asked for it"
 
 
 # -- as a table and a picture -----------------------------------------------------------------------------

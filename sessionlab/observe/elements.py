@@ -19,14 +19,12 @@ import collections
 import contextlib
 import contextvars
 import functools
-import importlib.abc
-import importlib.util
 import sys
 import threading
 import time
 import weakref
 
-from sessionlab.observe.patches import Patches
+from sessionlab.observe.patches import Patches, WhenImported
 from sessionlab.observe.ring import EventRing
 from sessionlab.observe.where import app_line, is_app_module
 
@@ -52,7 +50,7 @@ class Elements:
         self._made = 0
         self._watched: weakref.WeakSet = weakref.WeakSet()
         self._patches = Patches()
-        self._importer: _WhenImported | None = None
+        self._importer: WhenImported | None = None
         self._active = threading.local()
         self._watcher = None  # the code that stands around every `_get_model` and the methods of plots
 
@@ -76,7 +74,7 @@ class Elements:
             "holoviews.core.dimension": self._watch_elements,
             "holoviews.plotting.plot": self._watch_plots,
         }
-        self._importer = _WhenImported(actions)
+        self._importer = WhenImported(actions)
         sys.meta_path.insert(0, self._importer)
 
     def switch_off(self) -> None:
@@ -306,33 +304,6 @@ class _Inside:
 
     def __exit__(self, *exc) -> None:
         self._stack.pop()
-
-
-class _WhenImported(importlib.abc.MetaPathFinder):
-    """Call ``actions[name](module)`` once module ``name`` has been imported, which may have been before."""
-
-    def __init__(self, actions: dict):
-        self._actions = {name: action for name, action in actions.items() if not self._already(name, action)}
-
-    @staticmethod
-    def _already(name: str, action) -> bool:
-        if name in sys.modules:
-            action(sys.modules[name])
-        return name in sys.modules
-
-    def find_spec(self, name, path=None, target=None):
-        action = self._actions.pop(name, None)
-        spec = importlib.util.find_spec(name) if action else None
-        if spec is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            action(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
 
 
 def _event(what: str, known: _Object, **more) -> dict:

@@ -10,15 +10,15 @@ import array
 import contextlib
 import contextvars
 import functools
-import inspect
 import sys
 import time
 
 import psutil
 
+from sessionlab.observe.hooks import Hooks
 from sessionlab.observe.patches import Patches
 from sessionlab.observe.ring import EventRing, MemoryLine
-from sessionlab.observe.where import app_line, describe, is_app_function
+from sessionlab.observe.where import app_line
 
 SEEN = 1 << 15  # places of the table of session ids that were seen
 _via = contextvars.ContextVar("sessionlab_via", default=("page", False))
@@ -56,6 +56,7 @@ class Lifecycle:
         self.errors: set[str] = set()
         self._seen = array.array("q", [0]) * SEEN
         self._started = psutil.Process().create_time()
+        self.hooks = Hooks(self)
         self._patches = Patches()
         self._handlers: set[type] = set()
 
@@ -127,26 +128,13 @@ class Lifecycle:
                 self.record("failed", id=context.id if context else "", error=str(handler.error))
 
     @_quiet
-    def watch_hooks(self, context) -> None:
-        """Let the hooks of a document that is being destroyed report themselves, in the order they have."""
-        document = context._document
-        document.session_destroyed_callbacks = [
-            callback if isinstance(callback, Hook) else Hook(self, "on_session_destroyed", callback)
-            for callback in document.session_destroyed_callbacks
-        ]
-
-    @_quiet
     def watch_panel_hooks(self) -> None:
-        """The same for Panel's hooks of the whole server, which are few and stay."""
-        if state := sys.modules.get("panel.io.state"):
-            hooks = state.state._on_session_created
-            hooks[:] = [h if isinstance(h, Hook) else Hook(self, "on_session_created", h) for h in hooks]
+        self.hooks.watch_panel()
 
     # -- the wraps -----------------------------------------------------------------------------------------
 
     def install(self) -> None:
         from bokeh.application.application import Application
-        from bokeh.application.handlers.lifecycle import LifecycleHandler
         from bokeh.server.contexts import ApplicationContext
         from bokeh.server.session import ServerSession
 
@@ -159,8 +147,7 @@ class Lifecycle:
         wrap(ServerSession, "block_expiration", self._block)
         wrap(ServerSession, "unblock_expiration", self._unblock)
         wrap(ServerSession, "destroy", self._destroy)
-        wrap(LifecycleHandler, "on_session_created", functools.partial(self._hooks, "on_session_created"))
-        wrap(LifecycleHandler, "on_session_destroyed", functools.partial(self._hooks, "on_session_destroyed"))
+        self.hooks.install(self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()
@@ -261,20 +248,6 @@ class Lifecycle:
 
         return destroy
 
-    def _hooks(self, name, original):
-        from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
-
-        async def run_hooks(handler, context):
-            function = getattr(handler, "_" + name)
-            if isinstance(handler, DocumentLifecycleHandler):
-                if name == "on_session_destroyed":
-                    self.watch_hooks(context)
-            elif getattr(function, "__name__", "") != "_do_nothing" and not isinstance(function, Hook):
-                setattr(handler, "_" + name, Hook(self, name, function))  # one handler for the server's whole life
-            return await original(handler, context)
-
-        return run_hooks
-
     def _open(self, original):
         def open(handler, *args, **kwargs):
             try:
@@ -313,44 +286,6 @@ class Lifecycle:
             return allowed
 
         return check_origin
-
-
-class Hook:
-    """A hook of the application that reports each of its runs; it looks like the hook in every log line."""
-
-    __slots__ = ("_function", "_lifecycle", "_name")
-
-    def __init__(self, lifecycle: Lifecycle, name: str, function):
-        self._lifecycle, self._name, self._function = lifecycle, name, function
-
-    def __call__(self, context):
-        begin = time.monotonic()
-        try:
-            result = self._function(context)
-        except Exception as error:
-            self._report("hook failed", context, begin, error=f"{type(error).__name__}: {error}")
-            raise
-        if inspect.iscoroutine(result):
-            self._report("hook failed", context, begin, error="an async function, which nobody awaits")
-        elif is_app_function(self._function):  # those of the frameworks always run
-            self._report("hook run", context, begin)
-        return result
-
-    def _report(self, event, context, begin, **details):
-        session = getattr(context, "session", None)
-        identity = {} if session is not None else {"id": getattr(context, "id", "")}
-        seconds = round(time.monotonic() - begin, 4)
-        hook = {"hook": self._name, "callback": describe(self._function), "seconds": seconds}
-        self._lifecycle.record(event, session, **identity, **hook, **details)
-
-    def __repr__(self) -> str:
-        return repr(self._function)
-
-    def __eq__(self, other) -> bool:
-        return self._function == (other._function if isinstance(other, Hook) else other)
-
-    def __hash__(self) -> int:
-        return hash(self._function)
 
 
 def _by_the_lock() -> bool:

@@ -1,8 +1,11 @@
-"""Wrap methods of classes, and put back what was there. Runs in the served process."""
+"""Wrap methods of classes, now or once they are imported, and put back what was there. Runs in the served process."""
 
 from __future__ import annotations
 
 import functools
+import importlib.abc
+import importlib.util
+import sys
 import weakref
 
 
@@ -32,3 +35,30 @@ class Patches:
             else:
                 setattr(owner, name, original)
         self._undo.clear()
+
+
+class WhenImported(importlib.abc.MetaPathFinder):
+    """Call ``actions[name](module)`` once module ``name`` has been imported, which may have been before."""
+
+    def __init__(self, actions: dict):
+        self._actions = {name: action for name, action in actions.items() if not self._already(name, action)}
+
+    @staticmethod
+    def _already(name: str, action) -> bool:
+        if name in sys.modules:
+            action(sys.modules[name])
+        return name in sys.modules
+
+    def find_spec(self, name, path=None, target=None):
+        action = self._actions.pop(name, None)
+        spec = importlib.util.find_spec(name) if action else None
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            action(module)
+
+        spec.loader.exec_module = exec_module
+        return spec

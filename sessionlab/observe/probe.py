@@ -163,6 +163,9 @@ class Probe:
 
     async def post_reset(self, ask) -> dict:
         self.lifecycle.restart([session for _, session in self._sessions()])
+        if self.elements.on:
+            await settle()  # else what is garbage now would be noted as freed later
+            self.elements.flush()
         self.elements.ring.clear()
         self.memory.clear()
         return {}
