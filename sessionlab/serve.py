@@ -91,14 +91,7 @@ def serve(
     ServerNotReady. In every case nothing is left running.
     """
     if unknown:
-        name = next(iter(unknown))
-        known = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements"]
-        near = difflib.get_close_matches(name, known, n=1)
-        raise UnknownOption(
-            f"serve() has no option {name!r}.",
-            why="pn.serve() would swallow it without a word and keep its default.",
-            advice=f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(known)}.",
-        )
+        raise _unknown_option(next(iter(unknown)))
     if framework not in ("panel", "bokeh"):
         raise InvalidOption(f"framework={framework!r} is not known.", advice='use "panel" or "bokeh".')
     durations = dict(lifetime=lifetime, check=check, keep_alive=keep_alive, token_expiration=token_expiration)
@@ -107,6 +100,20 @@ def serve(
     targets, extra_env = _targets(apps)
     environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
     return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
+
+
+def _unknown_option(name: str) -> UnknownOption:
+    options = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements"]
+    names = {flag.strip("-").replace("-", "_"): option for option, (flag, _) in DURATIONS.items()}
+    names |= {option: option for option in options}
+    near = difflib.get_close_matches(name, names, n=1)
+    return UnknownOption(
+        f"serve() has no option {name!r}.",
+        why="pn.serve() would swallow it without a word and keep its default.",
+        advice=f"did you mean {names[near[0]]!r}? Durations are in seconds here."
+        if near
+        else f"the options are {', '.join(options)}.",
+    )
 
 
 def _duration_flags(durations: dict[str, float | None]) -> list[str]:
@@ -163,20 +170,20 @@ class Server:
     def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout):
         self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
         self._environment, self._ready_timeout = environment, ready_timeout
+        self._token = secrets.token_urlsafe(16)  # kept over a restart, so that whoever watches goes on watching
         self._start(port)
 
     # -- life ---------------------------------------------------------------------------------------------
 
     def _start(self, port: int) -> None:
-        token = secrets.token_urlsafe(16)
         command = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
         command += ["--address", HOST, "--port", str(port), *self._flags]
-        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": token})
+        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token})
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
             self._wait_for_first_page(deadline)
-            self.probe = Probe(self.origin, token)
+            self.probe = Probe(self.origin, self._token)
             with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
                 self.probe.discard_unused()
                 self.probe.reset()
