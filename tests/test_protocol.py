@@ -41,12 +41,13 @@ WIDGETS = """
         "day": w.DatePicker(name="Day", value=dt.date(2024, 1, 2)),
         "many": w.MultiSelect(name="Many", options=["a", "b", "c"], value=["a"]),
         "radio": w.RadioButtonGroup(name="Radio", options=["x", "y", "z"]),
+        "extra": w.CheckBoxGroup(name="Extra", options=["p", "q"]),
         "hue": w.ColorPicker(name="Hue", value="#112233"),
     }
     run = w.Button(name="Run")
     menu = w.MenuButton(name="Menu", items=[("One", "1"), ("Two", "2")])
     table = w.Tabulator(pd.DataFrame({"x": [1, 2, 3]}))
-    tabs = pn.Tabs(("First", pn.Column(*made.values())), ("Second", pn.Column(run, menu, table)))
+    tabs = pn.Tabs(("Speed", pn.Column(*made.values())), ("Second", pn.Column(run, menu, table)))
     seen = pn.pane.Markdown(name="seen")
     said = pn.pane.Markdown(name="said")
 
@@ -190,6 +191,10 @@ async def test_page_and_session(panel):
         assert 0 < session.timings.connect < session.timings.page + session.timings.pull + 5
         assert 290 < session.page.token_expires - time.time() <= 300
         assert set(session.timings.to_dict()) == {"page", "connect", "pull"}
+        assert f"session {session.id} on {session.page.url}: open" in repr(session)
+        assert str(session.widgets[1]) == f"slider 'Speed' ({session.find('Speed').id}) = 2"
+        assert session.widgets[1]._repr_html_().startswith("<code>slider &#x27;Speed&#x27;")
+    assert "closed by the visitor (code 1001)" in repr(session)
 
 
 async def test_every_widget_is_found(panel):
@@ -207,10 +212,12 @@ async def test_every_widget_is_found(panel):
         assert found["Many"].options == ("a", "b", "c")
         by_type = {widget.type: widget for widget in session.widgets}
         assert by_type["RadioButtonGroup"].labels == ("x", "y", "z") and by_type["RadioButtonGroup"].value == 0
-        assert by_type["Tabs"].labels == ("First", "Second")
+        assert by_type["CheckboxGroup"].value == [] and by_type["CheckboxGroup"].options == (0, 1)
+        assert by_type["Tabs"].labels == ("Speed", "Second")
         assert {by_type["DataTabulator"].kind, found["Menu"].kind, found["Run"].kind} == {"table", "menu", "button"}
         assert "Off" not in found  # it is disabled
         assert session.find("Tabulator").id == by_type["DataTabulator"].id
+        assert session.find("Speed").short_type == "Slider"  # not the tab of that name
         assert session.find("Select").short_type == "CustomSelect"
         assert session.find(found["Run"].id).label == "Run"
         with pytest.raises(VisitFailed, match="nothing with the name") as failure:
@@ -266,7 +273,8 @@ async def test_a_curious_visitor_uses_every_widget(panel):
             lambda s: all(
                 text in s.document.text
                 for text in ("speed=2.1", "count=3", "range=(3, 4)", "fruit=2", "who=x", "agree=True", "on=True",
-                             "day=2024-01-03", "many=['b', 'c']", "radio=y", "hue=#ff0000", "tab=1", "rows=[0]")
+                             "day=2024-01-03", "many=['b', 'c']", "radio=y", "extra=['p', 'q']", "hue=#ff0000", "tab=1",
+                             "rows=[0]")
             )
         )  # fmt: skip
         assert session.document.text != before
@@ -387,6 +395,17 @@ async def test_close_and_drop_are_told_apart(bokeh):
         await session.click("title")
 
 
+async def test_a_tab_closed_in_mid_stream_says_goodbye(panel):
+    """The goodbye arrives although the server pushes all the while, and nothing else has to be waited for."""
+    ended = "WebSocket connection closed: code="
+    before = len(panel.log.matching(ended))
+    for _ in range(4):
+        async with visit(panel.urls["/ticks"]) as session:
+            await session.wait_for(lambda s: s.patches >= 3)
+    assert await _becomes(lambda: len(panel.log.matching(ended)) == before + 4)
+    assert all("code=1001" in line for line in panel.log.matching(ended)[before:])
+
+
 async def test_reconnect_within_the_lifetime_keeps_the_state(panel):
     async with visit(panel.urls["/loaded"]) as session:
         await session.click("add")
@@ -420,8 +439,8 @@ async def test_reconnect_after_discard_is_a_fresh_session_with_the_same_id(panel
         await session.wait_for("count", value=1)
 
 
-async def test_an_aged_token_is_refused_behind_jupyter_too(app, tmp_path):
-    """Direct and through jupyter-server-proxy, which opens every websocket before it dials."""
+async def test_aged_tokens_and_lost_servers_direct_and_behind_jupyter(app, tmp_path):
+    """jupyter-server-proxy opens every websocket before it dials, so a refusal looks different there."""
     path = app(LOADED, "loaded.py")
     with serve(path, token_expiration=2) as server, _jupyter(tmp_path) as jupyter:
         proxied = f"{jupyter}proxy/{server.port}/loaded"
@@ -437,7 +456,11 @@ async def test_an_aged_token_is_refused_behind_jupyter_too(app, tmp_path):
                     await each.reconnect()
                 assert "expired" in refusal.value.why
                 assert each.closed.code == 1006
+            fresh = await visit(server.url)
             server.kill()
+            with pytest.raises(VisitFailed, match="closed by the network"):
+                await fresh.wait_for("count", value=1, timeout=10)
+            assert (fresh.closed.code, fresh.closed.by) == (1006, "network")
             server.wait()
             with pytest.raises(ConnectionRefused, match="could not be opened"):
                 await direct.reconnect()
@@ -447,17 +470,6 @@ async def test_an_aged_token_is_refused_behind_jupyter_too(app, tmp_path):
                 await visit(proxied + "?token=secret")
             with pytest.raises(VisitFailed, match="carries no session"):
                 await visit(proxied)  # Jupyter's login page
-
-
-async def test_a_server_that_ends_is_noticed(app):
-    server = serve(app(TICKS, "ticks.py"))
-    with server:
-        async with visit(server.url) as session:
-            await session.wait_for("tick", value=lambda tick: tick > 1)
-            server.kill()
-            with pytest.raises(VisitFailed, match="closed by the network"):
-                await session.wait_for("tick", value=-1)
-            assert (session.closed.code, session.closed.by) == (1006, "network")
 
 
 # -- how it fails ------------------------------------------------------------------------------------------------
@@ -602,6 +614,9 @@ def _jupyter(folder):
     """A Jupyter server with its proxy, under the prefix that a hub would give it; yields its address."""
     command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
     command += ["--ServerApp.port=0", "--ServerApp.base_url=/user/me/", "--IdentityProvider.token=secret"]
+    # only the proxy: Panel's own extension alone takes seconds to import
+    others = "jupyterlab notebook notebook_shim jupyter_lsp jupyter_server_terminals panel.io.jupyter_server_extension"
+    command += [f"--ServerApp.jpserver_extensions={other}=False" for other in others.split()]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         try:
             port = next(m[1] for line in process.stderr if (m := re.search(r"http://127.0.0.1:(\d+)", line)))

@@ -8,7 +8,7 @@ import itertools
 import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -18,6 +18,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_co
 
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.visit.page import ADDRESSES
+from sessionlab.visit.shown import Shown
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 LARGEST_MESSAGE = 2**30  # bytes; a browser sets no limit at all
@@ -25,7 +26,7 @@ GOODBYE = 1.0  # seconds that a busy server may take to answer a closing frame
 
 
 @dataclass(frozen=True)
-class Closed:
+class Closed(Shown):
     """The end of a connection: websocket close ``code``, ``reason``, and ``by`` whom.
 
     ``by`` is "visitor", "server" (it sent a closing frame) or "network" (the stream just ended).
@@ -37,9 +38,6 @@ class Closed:
 
     def __str__(self) -> str:
         return f"closed by the {self.by} ({', '.join(filter(None, [f'code {self.code}', self.reason]))})"
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 class Message(NamedTuple):

@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +20,7 @@ from tornado.netutil import DefaultLoopResolver, is_valid_ip
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from sessionlab.errors import VisitFailed
+from sessionlab.visit.shown import Shown
 
 TOKEN = re.compile(r'"token"\s*:\s*"([^"\\]+)"')
 PATHS = re.compile(r'\.embed_items\(docs_json, render_items(?:, *"([^"]*)")?(?:, *"([^"]*)")? *\)')
@@ -41,7 +42,7 @@ ADDRESSES = Addresses()
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Shown):
     """An answer to a GET: final ``url``, ``status``, ``headers``, ``cookies``, ``text``, ``seconds`` it took."""
 
     url: str
@@ -91,7 +92,7 @@ class Page:
         return f"GET {self.url}: {self.status} in {self.seconds:.3f} s, {token}"
 
     def to_dict(self) -> dict:
-        return {**asdict(self), "session_id": self.session_id, "token_expires": self.token_expires}
+        return {**super().to_dict(), "session_id": self.session_id, "token_expires": self.token_expires}
 
 
 def read_token(token: str) -> dict:

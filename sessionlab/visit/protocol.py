@@ -16,7 +16,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.visit import widgets
@@ -25,6 +25,7 @@ from sessionlab.visit.document import Document
 from sessionlab.visit.edits import Edits
 from sessionlab.visit.expectation import Expectation
 from sessionlab.visit.page import Page, get_page, with_cookies
+from sessionlab.visit.shown import Shown
 from sessionlab.visit.values import Model
 from sessionlab.visit.widgets import Widget
 
@@ -33,7 +34,7 @@ GOING_AWAY = 1001  # the close code of a tab that is closed
 
 
 @dataclass(frozen=True)
-class Timings:
+class Timings(Shown):
     """Seconds for the ``page`` (GET), for the websocket to ``connect`` (until ACK) and for the ``pull``."""
 
     page: float
@@ -42,9 +43,6 @@ class Timings:
 
     def __str__(self) -> str:
         return f"page {self.page:.3f} s, connect {self.connect:.3f} s, pull {self.pull:.3f} s"
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 def visit(

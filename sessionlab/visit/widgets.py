@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from sessionlab.errors import VisitFailed
 from sessionlab.visit.document import Document
+from sessionlab.visit.shown import Shown
 from sessionlab.visit.values import Model
 
 
@@ -102,7 +103,7 @@ DERIVED = ("Custom", "Data")
 
 
 @dataclass(frozen=True)
-class Widget:
+class Widget(Shown):
     """Something to click, type in, move or select.
 
     ``kind``: button, toggle, slider, range, text, number, select, multiselect, radio, checks, tabs, date, color,
@@ -125,9 +126,6 @@ class Widget:
     def __str__(self) -> str:
         value = "" if self.value is None else f" = {self.value!r}"
         return f"{self.kind} {self.name or self.type!r} ({self.id}){value}"
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
     def other_value(self):
         """A value that a user could set next, different from the present one; None if none is known."""
