@@ -53,7 +53,8 @@ def on_session_destroyed(fn: Callable, *resources) -> Callable:
     - The server stops (SIGTERM, Ctrl-C, ``server.stop()``): before it does, after the application's own
       ``on_server_unloaded``. The sessions are not destroyed then, so ``session_context.destroyed`` is False.
     - ``pn.serve`` does not handle SIGTERM, which ends the process at once. If nobody handles it when a hook is
-      registered on the main thread, it becomes an ordinary exit with status 143. No other handler is touched.
+      registered on the main thread, it ends the event loop from then on, as Panel does for Ctrl-C. No other handler
+      is touched.
     - Whatever is left runs when the interpreter exits. A further Ctrl-C or SIGTERM interrupts at most the hook
       that is running; the others still run.
     - Each process of ``--num-procs`` runs the hooks of its own sessions, if the signal reaches it: a signal to
@@ -109,13 +110,14 @@ class _Hooks:
         self.application = application_context_of(context)
         self._queue: deque[tuple[Callable, tuple]] = deque()
         self._ended: tuple | None = None
+        self._waiting = False  # whether a hook awaits something
         self._task: asyncio.Task | None = None
         # Bokeh and Panel empty the modules on this list before the hooks run; what is not on it is ours to empty.
         self._modules, doc.modules._modules = doc.modules._modules, []
         doc.on_session_destroyed(self._on_destroyed)
         if self.application is not None:
             _ServerUnloaded.watch(self.application.application)
-        _exit_on_sigterm()
+        _handle_sigterm()
 
     def add(self, fn: Callable, resources: tuple) -> None:
         self._queue.append((fn, resources))
@@ -152,6 +154,7 @@ class _Hooks:
             pass  # the loop of the server, which has stopped: a hook may be waiting in it
         else:
             loop, self._task = asyncio.new_event_loop(), None
+        _calm(loop)
         interrupt = None
         while self in _live:
             task = self._continue(loop)
@@ -159,9 +162,9 @@ class _Hooks:
                 loop.run_until_complete(task)
             except (KeyboardInterrupt, SystemExit) as error:
                 interrupt = error
-                if task.done():  # the hook was running
+                if task.done():  # a hook was running
                     _seen(task)
-                else:  # the hook was waiting
+                elif self._waiting:
                     task.cancel()
             except RuntimeError:
                 if loop.is_closed():
@@ -179,12 +182,16 @@ class _Hooks:
             try:
                 result = fn(self._context(), *resources)
                 if inspect.isawaitable(result):
+                    self._waiting = True
                     await result
-            except (Exception, asyncio.CancelledError):
+            except Exception:
                 log.exception("on_session_destroyed hook %s failed", describe(fn))
-            except (KeyboardInterrupt, SystemExit):
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as interrupt:
                 log.error("on_session_destroyed hook %s was interrupted", describe(fn))
-                raise
+                if not isinstance(interrupt, asyncio.CancelledError):
+                    raise
+            finally:
+                self._waiting = False
         if self._ended:
             while self._modules:
                 module = self._modules.pop()
@@ -192,6 +199,16 @@ class _Hooks:
                 vars(module).clear()
             self._ended = None
         _live.pop(self, None)
+
+
+def _calm(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop that an interrupt has ended come to rest: it raises that once more for each task that it broke."""
+    while True:
+        try:
+            return loop.run_until_complete(asyncio.sleep(0))
+        except (KeyboardInterrupt, SystemExit, RuntimeError):
+            if loop.is_closed():
+                raise
 
 
 def _seen(task: asyncio.Task) -> None:
@@ -224,14 +241,17 @@ def _finish_all(application=None) -> None:
         raise interrupt
 
 
-def _exit_on_sigterm() -> None:
-    """Make SIGTERM an exit like any other, where it would end the process without a word."""
+def _handle_sigterm() -> None:
+    """Make SIGTERM end the event loop, where it would end the process without a word."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _exit)
+        signal.signal(signal.SIGTERM, _stop)
 
 
-def _exit(number: int, frame) -> None:
-    sys.exit(128 + number)
+def _stop(number: int, frame) -> None:
+    if loop := running_loop():
+        loop.call_soon_threadsafe(loop.stop)
+    else:
+        sys.exit(128 + number)
 
 
 def _forget() -> None:
@@ -239,7 +259,7 @@ def _forget() -> None:
     global _lock
     _lock = threading.Lock()
     _live.clear()
-    if signal.getsignal(signal.SIGTERM) is _exit:
+    if signal.getsignal(signal.SIGTERM) is _stop:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
