@@ -167,7 +167,7 @@ def panel(app):
     paths = [app(source, f"{name}.py") for name, source in apps.items()]
     directory = app(DIRECTORY, "directory/main.py").parent
     (directory / "app_hooks.py").write_text(textwrap.dedent(HOOKS))
-    with serve([*paths, directory], lifetime=1, check=0.2) as server:
+    with serve([*paths, directory], lifetime=1.5, check=0.2) as server:
         yield server
 
 
