@@ -1,0 +1,173 @@
+"""Walk everything that a served process can reach, and see what young things hang on what is old.
+
+Runs in the served process, on its event loop: standard library only. A leak is a place where something that
+was there before the sessions holds something that was born in one: an edge from *old* to *young*. The walk
+is breadth first from the modules, so that every path it finds is a shortest one.
+
+References that are weak are no edges. The values of a WeakKeyDictionary live as long as their keys: they are
+followed last, so that they are blamed only for what nothing else holds (a value that holds its own key).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Iterable
+
+from sessionlab.hunt.ledger import Ledger
+
+ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), type(...), range})
+_WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+
+
+class Walk:
+    """One walk.
+
+    Attributes
+    ----------
+    things : what was reached, in that order; ``above[n]`` is the place of what led to ``things[n]``, or -1.
+    young : place -> cohort, of what was born in one of the ledger's windows.
+    edges : place of an old thing -> places of the young things that it holds directly.
+    below : place of a young thing at the end of an edge -> how many young things hang there, by cohort.
+
+    Parameters
+    ----------
+    without : things that are passed over, such as the request that asks for the walk.
+    """
+
+    def __init__(self, ledger: Ledger, without: Iterable = ()):
+        self.things: list = []
+        self.above: list[int] = []
+        self.young: dict[int, int] = {}
+        self.edges: dict[int, list[int]] = {}
+        self.below: dict[int, list[int]] = {}
+        self._ledger, self._old, self._windows = ledger, ledger.old, len(ledger.cohorts)
+        self._places: dict[int, int] = {id(thing): -1 for thing in without}
+        self._tops: dict[int, int] = {}
+        self._later: set[int] = set()
+        self._frames = _frames_of_threads()
+        self._walk()
+
+    def path(self, place: int) -> list:
+        """The things from a root to the one at ``place``."""
+        steps = []
+        while place >= 0:
+            steps.append(self.things[place])
+            place = self.above[place]
+        return steps[::-1]
+
+    def subtree(self, tops: Iterable[int]) -> dict[int, list[int]]:
+        """For each young thing at the end of an edge, the places of all that hangs there, itself first."""
+        wanted = {top: [] for top in tops}
+        for place, top in self._tops.items():
+            if top in wanted:
+                wanted[top].append(place)
+        return wanted
+
+    def lost(self) -> list:
+        """Young things that are there although no module leads to them: something outside Python holds them."""
+        mine = {id(x) for x in (self.things, self.above, self.young, self.edges, self.below, self._places, self._tops)}
+        mine |= {id(x) for table in (self.edges, self.below) for x in table.values()}
+        young = set().union(*self._ledger.cohorts) - mine
+        return [x for x in gc.get_objects() if id(x) in young and id(x) not in self._places]
+
+    # -- walking ------------------------------------------------------------------------------------------------
+
+    def _walk(self) -> None:
+        for root in _roots():
+            self._reach(root, -1)
+        self._run(0)
+        begin = len(self.things)
+        entries = [(p, r, v) for p in sorted(self._later) for r, v in tuple(self.things[p].items())]
+        # an entry whose key something else keeps alive is a consequence; it holds nothing by itself
+        alone = [(p, r, v) for p, r, v in entries if (key := r()) is not None and id(key) not in self._places]
+        for _, reference, value in entries:
+            self._reach(reference, -1)
+            if not any(value is v for _, _, v in alone):
+                self._reach(value, -1)
+        self._run(begin, last=True)
+        begin = len(self.things)
+        for place, _, value in alone:
+            self._reach(value, place)
+        self._run(begin, last=True)
+
+    def _run(self, place: int, last: bool = False) -> None:
+        things, later = self.things, self._later
+        while place < len(things):
+            if place not in later:
+                for child in self._children(things[place], place, last):
+                    self._reach(child, place)
+            place += 1
+
+    def _children(self, thing, place: int, last: bool):
+        kind = type(thing)
+        module = kind.__module__
+        if isinstance(module, str) and module.startswith("sessionlab."):
+            return ()  # the lab holds what it looks at
+        if issubclass(kind, _WEAK):
+            data = getattr(thing, "data", None)
+            if issubclass(kind, weakref.WeakKeyDictionary) and isinstance(data, dict) and not last:
+                if id(data) not in self._places:
+                    self._add(data, place)
+                    self._later.add(len(self.things) - 1)
+            elif last and issubclass(kind, weakref.WeakKeyDictionary):
+                return [data]
+            return ()
+        if issubclass(kind, asyncio.AbstractEventLoop):
+            # its lists of timers are made anew all the time: what counts is what stands in them
+            waiting = [getattr(thing, name, ()) for name in ("_scheduled", "_ready")]
+            lists = {id(each) for each in waiting}
+            return [x for x in gc.get_referents(thing) if id(x) not in lists] + [h for each in waiting for h in each]
+        if issubclass(kind, threading.Thread):
+            return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
+        if kind.__name__ == "ndarray" and getattr(getattr(thing, "dtype", None), "hasobject", False):
+            return thing.ravel().tolist() if thing.size < 1_000_000 else ()
+        return gc.get_referents(thing)
+
+    def _reach(self, thing, above: int) -> None:
+        if type(thing) in ATOMS:
+            return
+        place = self._places.get(id(thing))
+        if place is None:
+            if not gc.is_tracked(thing) and type(thing).__name__ != "ndarray":
+                return
+            place = self._add(thing, above)
+        if place in self._tops and above >= 0 and above not in self._tops:
+            self.edges.setdefault(above, []).append(place)
+
+    def _add(self, thing, above: int) -> int:
+        place = self._places[id(thing)] = len(self.things)
+        self.things.append(thing)
+        self.above.append(above)
+        if id(thing) not in self._old:
+            top = self._tops[place] = self._tops.get(above, place)
+            below = self.below.setdefault(top, [0] * self._windows)
+            # what is younger than the newest window, such as the next timer of a loop, leads to what is not
+            if (cohort := self._ledger.cohort(id(thing))) is not None:
+                self.young[place] = cohort
+                below[cohort] += 1
+        return place
+
+
+def _roots():
+    """Where a walk begins: the modules but the lab's, the event loop, and the collector's own callbacks."""
+    for name, module in tuple(sys.modules.items()):
+        if module is not None and not name.startswith("sessionlab"):
+            yield module
+    yield asyncio.get_running_loop()
+    yield gc.callbacks
+
+
+def _frames_of_threads() -> dict[int, list]:
+    """What the running functions of every other thread hold, by the thread's number."""
+    held = {}
+    mine = threading.get_ident()
+    for number, frame in sys._current_frames().items():
+        values = held[number] = []
+        while frame is not None and number != mine:
+            values.extend(frame.f_locals.values())
+            frame = frame.f_back
+    return held

@@ -1,0 +1,116 @@
+"""What is known of some holders: whose fault it is when something stays there, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sessionlab.hunt.windows import Holder
+
+
+@dataclass(frozen=True)
+class Known:
+    """``pattern`` is looked for in a holder's name; ``owner`` corrects whom it belongs to, where it is not None."""
+
+    pattern: str
+    advice: str
+    owner: str | None = None
+    example: str = ""  # looked for in what is kept, or in its chain
+
+    def fits(self, holder: Holder) -> bool:
+        kept = " ".join((holder.example, *holder.chain))
+        return bool(re.search(self.pattern, holder.holder) and re.search(self.example, kept))
+
+
+KNOWN = (
+    Known(
+        r"state\._views",
+        "notifications=True without a template keeps one Document a session: use a template, or leave it out, "
+        "or call sessionlab.harden.reconnect().",
+        "panel",
+        example="Notification",
+    ),
+    Known(r"state\._views", "a view was rendered outside the session's own page: give it to servable().", "panel"),
+    Known(
+        r"state\.param\.watchers",
+        "pn.state is shared by all sessions: unwatch in pn.state.on_session_destroyed, or do not bind to it.",
+        "panel",
+    ),
+    Known(r"state\._indicators", "pn.state.sync_busy() keeps the indicator for ever: bind it in a template.", "panel"),
+    Known(
+        r"param\.watchers|\.watchers",
+        "a session watches an object that outlives it: keep what .watch() returns and unwatch() it in "
+        "pn.state.on_session_destroyed.",
+    ),
+    Known(
+        r"state\.param\['cache'\]",
+        "pn.state.cache is shared and has no bound: delete the session's key in pn.state.on_session_destroyed, "
+        "or keep per-session data in the session.",
+        "app",
+    ),
+    Known(r"panel\.cache .*per_session", "per_session=True leaves an entry per session: cache in a closure.", "panel"),
+    Known(r"panel\.cache", "give the cache a bound: @pn.cache(max_items=…), or do not cache per-session arguments."),
+    Known(r"lru_cache", "give lru_cache a maxsize, and never put it on a method: the cache keeps every self."),
+    Known(
+        r"state\._scheduled|state\._on_session|state\._rest_endpoints",
+        "this registry is the whole server's: register once, outside the session, or take it back when the session "
+        "ends.",
+        "app",
+    ),
+    Known(
+        r"Logger|logging", "a session adds a handler or filter: add it once, or remove it when the session ends.", "app"
+    ),
+    Known(
+        r"pyplot|_pylab_helpers|Gcf",
+        "pyplot keeps every figure: plt.close(fig), or make it with matplotlib.figure.Figure.",
+        "app",
+    ),
+    Known(r"^\w*Timer\(", "a timer that starts itself again: cancel it in pn.state.on_session_destroyed."),
+    Known(
+        r"^\w*Thread|^Thread\(",
+        "the thread outlives its session: let it end by an Event set in pn.state.on_session_destroyed.",
+    ),
+    Known(
+        r"event loop: task", "the task outlives its session: keep it and cancel() it in pn.state.on_session_destroyed."
+    ),
+    Known(
+        r"PeriodicCallback|event loop",
+        "the timer outlives its session: stop it when the session ends, or use pn.state.add_periodic_callback.",
+    ),
+    Known(
+        r"streams.*registry|Stream\.registry",
+        "a HoloViews stream and its source keep each other: clear its subscribers when the session ends.",
+        "holoviews",
+    ),
+    Known(
+        r"[Ss]ubscribers",
+        "a subscriber of a shared object stays: unsubscribe when the session ends.",
+    ),
+    Known(r"holoviews.*(_custom_options|custom_options)", "options of every plot are kept in the Store.", "holoviews"),
+    Known(r"^sys\.path", "the script lengthens sys.path at every visit: look whether the entry is there first.", "app"),
+    Known(r"^sys\.modules", "a module is made for every session: import it once.", "app"),
+    Known(r"atexit", "atexit keeps what a session gives it until the server ends: register once.", "app"),
+    Known(
+        r"model_class_reverse_map|_known_models|_default_resolver",
+        "a model class defined in the script is registered at every visit: define it in an imported module.",
+        "app",
+    ),
+)
+
+
+def known(holder: Holder) -> Known | None:
+    return next((each for each in KNOWN if each.fits(holder)), None)
+
+
+def advice_for(holder: Holder) -> str:
+    found = known(holder)
+    if found:
+        return found.advice
+    if holder.owner == "app":
+        return "remove the session's entry in pn.state.on_session_destroyed, or give the container a bound."
+    return ""
+
+
+def owner_of(holder: Holder) -> str:
+    found = known(holder)
+    return (found and found.owner) or holder.owner

@@ -1,0 +1,258 @@
+"""Say what holds something, as a reader would: ``panel.io.state.state._views``, ``Thread(work)``.
+
+Runs in the served process: standard library only. Nothing here changes what it names: an attribute is read
+from an object's own dict or slots, never through a property.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import sys
+import threading
+import types
+
+from sessionlab.observe.where import is_app_file, is_app_module, shown
+
+LRU = type(functools.lru_cache(lambda: None))
+STDLIB = frozenset(sys.stdlib_module_names)
+_SILENT = (types.CellType, tuple, list, dict, set, frozenset, types.MappingProxyType)
+
+
+def owner_of(module: str) -> str:
+    """The library that a module belongs to; ``app`` for the application's own, ``python`` for the standard library."""
+    if is_app_module(module):
+        return "app"
+    top = module.partition(".")[0]
+    return "python" if top in STDLIB else top
+
+
+def code_of(thing):
+    """The code that a function, method, partial, task, coroutine, generator or thread runs; else None."""
+    for _ in range(8):
+        if isinstance(thing, functools.partial):
+            thing = thing.func
+        elif isinstance(thing, types.MethodType):
+            thing = thing.__func__
+        elif isinstance(thing, asyncio.Task):
+            thing = thing.get_coro()
+        elif isinstance(thing, threading.Thread):
+            thing = getattr(thing, "function", None) or getattr(thing, "_target", None) or type(thing).run
+        elif isinstance(thing, asyncio.Handle):
+            thing = thing._callback
+        elif hasattr(type(thing), "__wrapped__") or (
+            isinstance(thing, types.FunctionType | LRU) and hasattr(thing, "__wrapped__")
+        ):
+            thing = thing.__wrapped__
+        else:
+            break
+    for name in ("__code__", "cr_code", "gi_code", "ag_code"):
+        code = getattr(thing, name, None) if not isinstance(thing, type) else None
+        if isinstance(code, types.CodeType):
+            return code
+    return None
+
+
+def line_of(thing) -> str:
+    """``app.py:12`` where the application defined what ``thing`` runs; else empty."""
+    code = code_of(thing)
+    if code is not None and is_app_file(code.co_filename):
+        return f"{shown(code.co_filename)}:{code.co_firstlineno}"
+    return ""
+
+
+def call_name(thing) -> str:
+    """The short name of what is run: ``work``, ``Dashboard.update``, ``lambda``."""
+    code = code_of(thing)
+    if code is None:
+        return type(thing).__qualname__
+    name = getattr(code, "co_qualname", code.co_name)
+    return name.rpartition("<locals>.")[2].replace("<lambda>", "lambda")
+
+
+def called(thing) -> str:
+    where = line_of(thing)
+    return f"{call_name(thing)} ({where})" if where else call_name(thing)
+
+
+def class_name(cls: type) -> str:
+    """``panel Row``, ``bokeh Document``, or ``Dashboard`` for a class of the application or of Python."""
+    module = getattr(cls, "__module__", "") or ""
+    top = module.partition(".")[0]
+    name = cls.__qualname__.rpartition("<locals>.")[2]
+    if not isinstance(module, str) or top in STDLIB or top == "builtins" or is_app_module(module):
+        return name
+    return f"{top} {name}"
+
+
+def described(thing) -> str:
+    """One object, in a few words."""
+    if isinstance(thing, types.ModuleType):
+        return f"module {'of the app' if is_app_module(thing.__name__) else thing.__name__}"
+    if isinstance(thing, type):
+        return f"class {class_name(thing)}"
+    if isinstance(thing, LRU):
+        return lru_name(thing)
+    if isinstance(thing, threading.Thread):
+        return f"{type(thing).__name__}({call_name(thing)})"
+    if isinstance(thing, asyncio.Task):
+        return f"task {called(thing)}"
+    if isinstance(thing, types.MethodType):
+        return f"method {called(thing)}"
+    if isinstance(thing, types.FunctionType | types.CoroutineType | types.GeneratorType):
+        return f"{type(thing).__name__} {called(thing)}"
+    if isinstance(thing, functools.partial):
+        return f"partial of {called(thing)}"
+    if isinstance(thing, logging.Logger):
+        return f'logging.Logger "{thing.name}"'
+    if _periodic(thing):
+        return f"{type(thing).__name__}({called(thing.callback)})"
+    return class_name(type(thing))
+
+
+def lru_name(cache) -> str:
+    function = getattr(cache, "__wrapped__", None)
+    module = getattr(function, "__module__", "") or ""
+    module = "" if module.startswith("bokeh_app_") else module + "."
+    maxsize = cache.cache_parameters()["maxsize"]
+    return f"functools.lru_cache {module}{getattr(function, '__qualname__', '?')} maxsize={maxsize}"
+
+
+def _periodic(thing) -> bool:
+    return type(thing).__name__ in ("PeriodicCallback", "_AsyncPeriodic") and hasattr(thing, "callback")
+
+
+def attribute(holder, thing) -> str:
+    """The name under which an instance or class holds ``thing``; empty when it cannot be told."""
+    own = holder.__dict__ if isinstance(holder, type) else _own_dict(holder)
+    for name, value in list(own.items()):
+        if value is thing and isinstance(name, str):
+            return name
+    for cls in type(holder).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            member = cls.__dict__.get(name)
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    if member.__get__(holder, cls) is thing:
+                        return name
+                except AttributeError:
+                    continue
+    return ""
+
+
+def _own_dict(holder) -> dict:
+    try:
+        own = object.__getattribute__(holder, "__dict__")
+    except Exception:
+        return {}
+    return own if isinstance(own, dict) else {}
+
+
+def path_name(things: list) -> str:
+    """What a path from a root is called, given the objects on it: ``store.HUB.watchers['tick']``."""
+    name, start = _base(things)
+    for place in range(start, len(things) - 1):
+        above, thing = things[place], things[place + 1]
+        name += _link(above, thing, things[place - 1] if place else None)
+    return _tidy(name)
+
+
+def _base(things: list) -> tuple[str, int]:
+    """The name of the last object on a path that has a name of its own, and its place."""
+    for place in range(len(things) - 1, 0, -1):
+        thing = things[place]
+        if isinstance(thing, LRU):
+            return lru_name(thing), place
+        if isinstance(thing, logging.Logger):
+            return described(thing) + " ", place
+    root = things[0]
+    if not isinstance(root, types.ModuleType):
+        return ("event loop" if isinstance(root, asyncio.AbstractEventLoop) else class_name(type(root))), 0
+    if len(things) < 3:
+        return _module_name(root), len(things) - 1
+    thing = things[2]
+    return _global_name(root, thing), 2
+
+
+def _module_name(module) -> str:
+    return "app" if module.__name__.startswith("bokeh_app_") else module.__name__
+
+
+def _global_name(module, thing) -> str:
+    """``module.name`` of a global, after the module that defines it rather than one that imports it."""
+    homes = [module]
+    kind = thing if isinstance(thing, type | types.FunctionType) else type(thing)
+    home = sys.modules.get(getattr(kind, "__module__", None) or "")
+    if home is not None:
+        homes.insert(0, home)
+    if isinstance(thing, type):
+        # a class with one instance beside it is better known by the instance: panel.io.state.state
+        for name, value in list(vars(homes[0]).items()):
+            if type(value) is thing and not name.startswith("__"):
+                return f"{_module_name(homes[0])}.{name}"
+    for where in homes:
+        for name, value in list(vars(where).items()):
+            if value is thing:
+                return f"{_module_name(where)}.{name}"
+    return f"{_module_name(module)}.?"
+
+
+def _link(above, thing, before) -> str:
+    """How ``thing`` hangs on ``above``: ``.attribute``, ``['key']`` or nothing for what goes without saying."""
+    if isinstance(thing, dict) and (isinstance(above, types.ModuleType | type) or thing is _own_dict(above)):
+        return ""
+    if isinstance(above, dict):
+        key = next((k for k, v in list(above.items()) if v is thing), None)
+        if isinstance(before, types.ModuleType | type) or (before is not None and _own_dict(before) is above):
+            return f".{key}"
+        if key is None:
+            return " keys"
+        return f"[{key!r}]" if isinstance(key, str | int) and len(repr(key)) < 30 else "[…]"
+    if isinstance(above, list | tuple | set | frozenset) or type(above).__name__ == "deque":
+        return "[…]" if not isinstance(above, tuple) else ""
+    if isinstance(above, types.CellType):
+        return ""
+    if isinstance(above, types.FunctionType):
+        return " closure" if isinstance(thing, tuple | types.CellType) else ""
+    if isinstance(above, types.MethodType):
+        return ""
+    if isinstance(thing, type) and type(above) is thing:
+        return ""
+    name = attribute(above, thing)
+    return f".{name}" if name else ""
+
+
+def _tidy(name: str) -> str:
+    for noise, plain in (
+        ("._param__private.values", ".param"),
+        ("._param__private.watchers", ".param.watchers"),
+        ("._param__private", ".param"),
+        (".data[", "["),
+        ("[…][…]", "[…]"),
+    ):
+        name = name.replace(noise, plain)
+    return name.replace(" .", " ").removesuffix(".data").removesuffix("[…]").strip()
+
+
+def chain(holder: str, things: list, most: int = 8) -> list[str]:
+    """The steps from a holder to what it keeps, at most ``most`` of them.
+
+    ``things`` are the objects from the holder on, the holder first. Containers, cells and instance dicts go
+    without saying; what remains is named with the attribute it hangs on.
+    """
+    steps, link = [holder], ""
+    for above, thing, before in zip(things, things[1:], [None, *things], strict=False):
+        link += _link(above, thing, before) if above is not things[0] else ""
+        if isinstance(thing, _SILENT) or type(thing).__name__ in ("_InstancePrivate", "_ClassPrivate", "deque"):
+            continue
+        text = described(thing)
+        name = _tidy(link).strip(".").strip()
+        steps.append(f".{name} → {text}" if name and not name.startswith("[") else text)
+        link = ""
+    if len(steps) == 1 and len(things) > 1:
+        steps.append(class_name(type(things[1])))
+    if len(steps) > most:
+        steps = [*steps[: most // 2], "…", *steps[-(most - most // 2 - 1) :]]
+    return steps

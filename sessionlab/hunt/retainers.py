@@ -1,0 +1,559 @@
+"""Who holds what a session left behind. Runs in the served process, on request of the hunt.
+
+`install` adds three questions to the probe: ``turn`` closes a window of the ledger, ``trace`` switches the
+tracing of allocations, ``holders`` walks the process and answers with one row per place that gained something
+in the windows. The rows say what was measured; whether it is a leak is decided in the lab (``windows.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import collections
+import contextvars
+import functools
+import gc
+import itertools
+import os
+import re
+import sys
+import threading
+import time
+import tracemalloc
+import types
+import weakref
+
+from sessionlab.hunt import caches, names, source
+from sessionlab.hunt.graph import Walk
+from sessionlab.hunt.ledger import Ledger
+from sessionlab.observe.census import settle
+from sessionlab.observe.where import is_app_file, is_app_module, shown
+
+FRAMES = 25  # of a traced allocation: deep enough to reach the application through param and Panel
+SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
+MOST_ROWS = 60
+MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
+
+
+def install(probe) -> None:
+    """Let ``probe`` answer for a hunt."""
+    hunter = Retainers(probe)
+    probe.extra.update(get_pace=hunter.pace, post_turn=hunter.turn, post_trace=hunter.trace, get_holders=hunter.holders)
+
+
+class Retainers:
+    """The hunt's end in the served process."""
+
+    def __init__(self, probe):
+        self.ledger = Ledger()
+        self._running: list[collections.Counter] = []  # what runs, by its label, at each turn
+        self._lines: dict[int, str] = {}  # id -> where the application made it, of the traced window
+        self._probe = weakref.ref(probe)
+
+    async def pace(self, ask) -> dict:
+        """How long (in seconds) a visit has to stay until every callback that it waits for has run once."""
+        periods = []
+        for _, session in self._probe()._sessions():
+            for callback in session.document.session_callbacks:
+                period = getattr(callback, "period", None) or getattr(callback, "timeout", None)
+                periods.append((period or 0) / 1000)
+        return {"periods": sorted(periods)}
+
+    async def turn(self, ask) -> dict:
+        await settle()
+        begin = time.monotonic()
+        born = self.ledger.turn()
+        self._running = [*self._running, _running()][-len(self.ledger.lengths) :]
+        if tracemalloc.is_tracing():
+            self._lines = _lines_of_allocation(self.ledger)
+            tracemalloc.stop()  # the walk that follows would be traced as well
+        return {"born": born, "atexit": atexit._ncallbacks(), "seconds": time.monotonic() - begin}
+
+    async def trace(self, ask) -> dict:
+        """Trace allocations until the next turn."""
+        tracemalloc.start(FRAMES)
+        return {}
+
+    async def holders(self, ask) -> dict:
+        await settle()
+        begin = time.monotonic()
+        connection = getattr(ask.request, "connection", None)
+        mine = [asyncio.current_task(), ask, ask.request, connection, getattr(connection, "stream", None)]
+        mine += [asyncio.current_task().get_coro(), contextvars.copy_context()]
+        rows, small = _rows(self.ledger, mine, self._scripts(), self._running, self._lines)
+        return {"holders": rows, "small": small, "seconds": time.monotonic() - begin}
+
+    def _scripts(self) -> tuple[str, ...]:
+        contexts = (c for t in self._probe().tornados for c in t._applications.values())
+        runners = (getattr(h, "_runner", None) for c in contexts for h in c.application.handlers)
+        return tuple(r.path for r in runners if r is not None and is_app_file(r.path))
+
+
+def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list, lines: dict[int, str]) -> tuple[list[dict], float]:
+    """A row per holder, and the mean size in bytes of the small objects that were born and stayed."""
+    walk = Walk(ledger, mine)
+    groups = [group for group in _groups(walk, ledger, running) if group.plausible]
+    groups.sort(key=lambda group: -group.weight)
+    groups = groups[:MOST_ROWS]
+    trees = walk.subtree({top for group in groups for top in group.tops})
+    sizes: list[int] = []
+    rows = [_row(walk, group, trees, sizes, lines) for group in groups]
+    files = source.app_files(scripts)
+    for row in rows:
+        row.update(_in_the_source(row, files))
+    if lost := _lost_row(walk, ledger, lines):
+        rows.append(lost)
+    small = [size for size in sizes if size <= SMALL]
+    return rows, (sum(small) / len(small) if small else 0.0)
+
+
+def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
+    """Where the application fills and empties a container, and the bound that it gives it."""
+    if cached := caches.panel_cache(row["holder"], files):
+        return cached
+    words = re.findall(r"\w+", row["holder"])
+    if not words or row["kind"] not in ("list", "dict", "set", "deque", "OrderedDict", "defaultdict", "Counter"):
+        return {"filled": (), "emptied": (), "reads": None, "shrinks": False}
+    use = source.use_of(words[-1], files)
+    bound = None if use.bound is None else {"size": use.bound, "name": f"{use.bound} items ({use.bound_at})"}
+    return {"filled": use.filled, "emptied": use.emptied, "reads": bound, "shrinks": source.shrinks_anywhere(files)}
+
+
+class Group:
+    """Young things that hang on one old thing, in one way."""
+
+    def __init__(self, place: int, tops: list[int], walk: Walk, items: list[int], named: bool = False):
+        self.place, self.tops, self.items, self.named = place, tops, items, named
+        windows = len(items)
+        self.edges, self.below = [0] * windows, [0] * windows
+        for top in tops:
+            if top in walk.young:
+                self.edges[walk.young[top]] += 1
+            for cohort, number in enumerate(walk.below.get(top, ())):
+                self.below[cohort] += number
+
+    @property
+    def plausible(self) -> bool:
+        """Not only the newest of something, or the rest of something that has ended."""
+        return len(self.tops) > 4 or all(self.below) or any(self.items)
+
+    @property
+    def weight(self) -> int:
+        return sum(self.below) + sum(self.edges) + sum(max(0, n) for n in self.items)
+
+
+def _running() -> collections.Counter:
+    """How many threads run, and how many timers and tasks wait, by what they run."""
+    loop = asyncio.get_running_loop()
+    waiting = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
+    labels = [names.described(thread) for thread in threading.enumerate()]
+    return collections.Counter([*labels, *(names.described(_payload_of_handle(h)) for h in waiting)])
+
+
+def _groups(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> list[Group]:
+    groups = []
+    nothing = [0] * len(ledger.cohorts)
+    for place, tops in walk.edges.items():
+        holder = walk.things[place]
+        items = ledger.grew(holder)
+        kinds = collections.defaultdict(list)
+        for top in dict.fromkeys(tops):
+            kinds[_kind_of_edge(walk, place, holder, walk.things[top])].append(top)
+        for kind, some in kinds.items():
+            gained = items if kind is None else nothing
+            if holder is threading._active or isinstance(holder, asyncio.AbstractEventLoop):
+                gained = [after[kind] - before[kind] for before, after in itertools.pairwise(running)]
+            groups.append(Group(place, some, walk, gained, kind is not None))
+    # containers of atoms have no young things that the collector knows
+    for place, thing in enumerate(walk.things):
+        if place not in walk.edges and place not in walk._tops and isinstance(thing, _CONTAINERS):
+            items = ledger.grew(thing)
+            if any(items) and place not in walk._later:
+                groups.append(Group(place, [], walk, items))
+    # a dict that holds nothing but atoms is unknown to the collector: look where it may hang
+    seen = {id(walk.things[group.place]) for group in groups}
+    for place, thing in enumerate(walk.things):
+        for child in gc.get_referents(thing) if place not in walk._tops else ():
+            if type(child) is dict and not gc.is_tracked(child) and id(child) not in seen:
+                seen.add(id(child))
+                if any(items := ledger.grew(child)):
+                    walk.things.append(child)
+                    walk.above.append(place)
+                    groups.append(Group(len(walk.things) - 1, [], walk, items))
+    return groups
+
+
+_CONTAINERS = (list, dict, set, collections.deque, names.LRU)
+
+
+def _kind_of_edge(walk: Walk, place: int, holder, thing):
+    """What tells apart the things that one holder holds for unlike reasons; None where all are alike."""
+    if holder is threading._active:
+        return names.described(thing)
+    above = walk.things[walk.above[place]] if walk.above[place] >= 0 else None
+    if isinstance(holder, asyncio.AbstractEventLoop):
+        return names.described(_payload_of_handle(thing))
+    if isinstance(holder, dict):
+        namespace = isinstance(above, types.ModuleType | type) or (
+            above is not None and names._own_dict(above) is holder
+        )
+        return next((k for k, v in list(holder.items()) if v is thing), None) if namespace else None
+    if isinstance(holder, _CONTAINERS):
+        return None
+    return names.attribute(holder, thing) or type(thing).__qualname__
+
+
+def _payload_of_handle(handle):
+    """The task, periodic callback or function that a handle of the event loop will run."""
+    thing = handle
+    for _ in range(12):
+        if isinstance(thing, asyncio.Handle):
+            args = thing._args or ()
+            thing = next((a for a in args if isinstance(a, asyncio.Future) or callable(a)), None) or thing._callback
+            thing = thing if thing is not None else handle
+        elif isinstance(thing, functools.partial):
+            thing = next((a for a in thing.args if callable(a)), thing.func)
+        elif isinstance(thing, types.MethodType) and names.code_of(thing) and not names.line_of(thing):
+            thing = thing.__self__
+        elif isinstance(thing, asyncio.Task):
+            return thing
+        elif isinstance(thing, asyncio.Future):
+            waiting = [c[0] if isinstance(c, tuple) else c for c in thing._callbacks or ()]
+            owners = [getattr(c, "__self__", None) for c in waiting]
+            task = next((o for o in owners if isinstance(o, asyncio.Task)), None)
+            return task if task is not None else thing
+        else:
+            return thing
+    return thing
+
+
+def _row(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int], lines: dict[int, str]) -> dict:
+    holder = walk.things[group.place]
+    way = walk.path(group.place)
+    newest = max(group.tops, key=lambda top: (walk.young.get(top, -1), top), default=None)
+    tree = trees.get(newest, [newest]) if newest is not None else []
+    things = [walk.things[place] for place in tree]
+    example = _telling(things)
+    steps = _steps(walk, group.place, walk.above, example, tree)
+    title, where, owner, code_owner = _title(walk, way, group, things)
+    places = [place for top in group.tops for place in trees.get(top, [top])]
+    return {
+        "holder": title,
+        "kind": type(holder).__qualname__,
+        "items": group.items,
+        "edges": group.edges,
+        "below": group.below,
+        "length": len(holder) if hasattr(type(holder), "__len__") else None,
+        "limit": _limit(walk, way, holder),
+        "weak": bool(things) and all(isinstance(walk.things[top], weakref.ref) for top in group.tops),
+        "repeats": _repeats(holder, group),
+        "ends_in": _ends_in(things),
+        "bytes": _bytes(walk, places, holder, group, sizes),
+        "chain": names.chain(title, steps),
+        "allocated": _allocated(walk, group, trees, lines),
+        "defined": where,
+        "owner": owner,
+        "filled_by": code_owner,
+        "example": names.described(example) if example is not None else "",
+        "documents": _count(things, "bokeh.document.document", "Document"),
+        "tops": len(group.tops),
+        "named": group.named,
+    }
+
+
+def _telling(things: list):
+    """The one of ``things`` that says most about what is kept."""
+
+    def rank(thing):
+        kind = type(thing)
+        module = getattr(kind, "__module__", "") or ""
+        for number, test in enumerate(
+            (
+                lambda: isinstance(thing, threading.Thread | asyncio.Task),
+                lambda: names._periodic(thing),
+                lambda: kind.__qualname__ in ("Document", "ServerSession"),
+                lambda: is_app_module(module) or module.startswith("bokeh_app_"),
+                lambda: module.startswith(("panel.", "holoviews.", "hvplot.")) and not module.startswith("panel.io"),
+                lambda: module.startswith(("bokeh.models", "matplotlib.figure", "pandas.", "plotly.")),
+                lambda: bool(names.line_of(thing)) and isinstance(thing, types.FunctionType | types.MethodType),
+                lambda: kind.__name__ == "ndarray",
+                lambda: not isinstance(thing, names._SILENT),
+            )
+        ):
+            if test():
+                return number
+        return 99
+
+    return min(things, key=rank, default=None)  # the first of the best: the nearest to the holder
+
+
+def _steps(walk: Walk, place: int, above: list[int], example, tree: list[int]) -> list:
+    if example is None:
+        return [walk.things[place]]
+    at = next(p for p in tree if walk.things[p] is example)
+    steps = []
+    while at >= 0 and at in walk._tops:
+        steps.append(walk.things[at])
+        at = above[at]
+    return [walk.things[place], *steps[::-1]]
+
+
+def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str, str, str]:
+    """The holder's name, the line that defines what it runs, the library it belongs to, and whose code filled it."""
+    holder = way[-1]
+    line = next((names.line_of(thing) for thing in things[:400] if names.line_of(thing)), "")
+    if group.tops:
+        first = walk.things[group.tops[-1]]
+        if holder is threading._active:
+            mine = names.line_of(first)
+            module = names.code_of(first)
+            owner = "app" if mine else _library(module.co_filename if module else "")
+            return names.described(first), mine, owner, owner
+        if isinstance(holder, asyncio.AbstractEventLoop):
+            payload = _payload_of_handle(first)
+            code = names.code_of(getattr(payload, "callback", payload))
+            mine = names.line_of(getattr(payload, "callback", payload)) or line
+            owner = "app" if mine else _library(code.co_filename if code else "")
+            return f"event loop: {names.described(payload)}", mine, owner, owner
+    name = names.path_name(way)
+    if (group.tops and not isinstance(holder, _CONTAINERS)) or _is_namespace(way):
+        kind = _kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
+        name = f"{name}.{kind}" if kind and isinstance(kind, str) else name
+    return name, line, _owner(way), "app" if line else ""
+
+
+def _is_namespace(way: list) -> bool:
+    return (
+        len(way) > 1
+        and isinstance(way[-1], dict)
+        and (isinstance(way[-2], types.ModuleType | type) or names._own_dict(way[-2]) is way[-1])
+    )
+
+
+def _owner(way: list) -> str:
+    for thing in reversed(way):
+        if isinstance(thing, names.LRU):
+            return names.owner_of(getattr(getattr(thing, "__wrapped__", None), "__module__", "") or "")
+        if isinstance(thing, types.ModuleType):
+            return names.owner_of(thing.__name__)
+    return "python"
+
+
+def _library(filename: str) -> str:
+    if is_app_file(filename):
+        return "app"
+    _, found, tail = filename.rpartition("-packages" + os.sep)
+    return tail.partition(os.sep)[0].removesuffix(".py") if found else "python"
+
+
+def _limit(walk: Walk, way: list, holder) -> dict | None:
+    """The bound of a holder that has one: its size, and how it is called."""
+    if isinstance(holder, collections.deque) and holder.maxlen is not None:
+        return {"size": holder.maxlen, "name": f"maxlen={holder.maxlen}"}
+    for thing in reversed(way[-4:]):
+        if isinstance(thing, names.LRU):
+            size = thing.cache_parameters()["maxsize"]
+            return None if size is None else {"size": size, "name": f"maxsize={size}"}
+    for thing in reversed(way[-4:]):
+        if isinstance(thing, types.ModuleType | type | types.FunctionType):
+            continue
+        own = {**_slots(thing), **names._own_dict(thing)}
+        for name, value in own.items():
+            plain = str(name).lower().strip("_").replace("_", "").rpartition("cache")[2] or str(name).lower()
+            if plain in _BOUNDS and type(value) is int and value > 0:
+                return {"size": value, "name": f"{str(name).rpartition('__')[2].strip('_')}={value}"}
+    return None
+
+
+_BOUNDS = frozenset(
+    "max maxsize maxitems maxlen maxlength maxentries maxcount maxnum limit capacity size bound history maxhistory "
+    "maxworkers maxelements availablebytes maxrecords keep maxkeys maxsessions maxusers maxentry maxn".split()
+)
+
+
+def _slots(thing) -> dict:
+    found = {}
+    for cls in type(thing).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            member = cls.__dict__.get(name)
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    found[name] = member.__get__(thing, cls)
+                except AttributeError:
+                    continue
+    return found
+
+
+def _newest_items(holder, group: Group) -> list:
+    gained = sum(max(0, n) for n in group.items)
+    if not gained or not isinstance(holder, list | dict | collections.deque):
+        return []
+    items = list(holder.values()) if isinstance(holder, dict) else list(holder)
+    return items[-gained:]
+
+
+def _repeats(holder, group: Group) -> bool:
+    """Whether what came in is only what was in before, once more: a name in a list of names."""
+    if group.tops or not isinstance(holder, list):
+        return False
+    gained = sum(max(0, n) for n in group.items)
+    if not 0 < gained < len(holder):
+        return False
+    before = {id(item) for item in holder[:-gained]}
+    return all(id(item) in before for item in holder[-gained:])
+
+
+def _ends_in(things: list) -> float | None:
+    """Seconds until a one-shot timer lets go of what hangs on it; None when nothing is known to end."""
+    for thing in things[:50]:
+        if isinstance(thing, threading.Timer):
+            return None if _starts_again(thing.function) else float(thing.interval)
+        if isinstance(thing, asyncio.TimerHandle):
+            payload = _payload_of_handle(thing)
+            if names._periodic(payload) or isinstance(payload, asyncio.Task | asyncio.Future):
+                return None
+            if _starts_again(payload):
+                return None
+            return max(0.0, thing.when() - asyncio.get_running_loop().time())
+    return None
+
+
+_STARTERS = frozenset("Timer call_later call_at call_soon add_timeout add_callback add_timeout_callback".split())
+
+
+def _starts_again(function) -> bool:
+    """Whether a function that a timer runs mentions something that starts timers."""
+    code = names.code_of(function)
+    return code is not None and not _STARTERS.isdisjoint(code.co_names)
+
+
+def _bytes(walk: Walk, places: list[int], holder, group: Group, sizes: list[int]) -> int:
+    """Bytes of what came to hang on a holder: young objects, and the atoms that only they hold."""
+    total, seen = 0, set()
+    sample = places[:: max(1, len(places) // MOST_SIZED)]
+    for place in sample:
+        thing = walk.things[place]
+        for each in (thing, *(x for x in gc.get_referents(thing) if not gc.is_tracked(x))):
+            if id(each) not in seen and (each is thing or _private(each)):
+                seen.add(id(each))
+                size = _size(each)
+                sizes.append(size)
+                total += size
+    if sample:
+        total = total * len(places) // len(sample)
+    for item in _newest_items(holder, group):
+        if not gc.is_tracked(item) and id(item) not in seen and _private(item):
+            seen.add(id(item))
+            sizes.append(_size(item))
+            total += sizes[-1]
+    if isinstance(holder, dict) and not places:
+        keys = list(holder)[-max(1, sum(max(0, n) for n in group.items)) :]
+        total += sum(_size(key) for key in keys if not gc.is_tracked(key) and _private(key))
+    return total
+
+
+def _private(atom) -> bool:
+    """Whether few others hold this string, number or array; the interned and the shared are held by many."""
+    return type(atom).__name__ not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= 6
+
+
+def _size(thing) -> int:
+    if type(thing).__name__ == "ndarray" and hasattr(thing, "nbytes"):
+        return int(thing.nbytes) + 112
+    measure = type(thing).__sizeof__
+    if isinstance(measure, types.FunctionType):  # pandas counts every string of a frame
+        return object.__sizeof__(thing) + 16
+    try:
+        return sys.getsizeof(thing)
+    except Exception:
+        return 64
+
+
+def _allocated(walk: Walk, group: Group, trees: dict[int, list[int]], lines: dict[int, str]) -> list[str]:
+    """Lines of the application at which the newest of it was made, the most frequent first; empty untraced."""
+    found = collections.Counter()
+    if lines:
+        for top in group.tops:
+            if line := lines.get(id(walk.things[top])):
+                found[line] += 1000
+            elif not found:
+                found.update(line for p in trees.get(top, ())[:500] if (line := lines.get(id(walk.things[p]))))
+        found.update(
+            line for item in _newest_items(walk.things[group.place], group) if (line := lines.get(id(item)))
+        )
+    return [line for line, _ in found.most_common(3)]
+
+
+def _lines_of_allocation(ledger: Ledger) -> dict[int, str]:
+    """Where the application made what the newest window left: objects, and the newest items of what grew."""
+    newest, lines = ledger.cohorts[-1], {}
+
+    def note(thing) -> None:
+        traced = tracemalloc.get_object_traceback(thing)
+        for frame in reversed(traced or ()):  # the newest first
+            if is_app_file(frame.filename):
+                lines[id(thing)] = f"{shown(frame.filename)}:{frame.lineno}"
+                return
+
+    for thing in gc.get_objects():
+        if id(thing) in newest:
+            note(thing)
+        elif isinstance(thing, list | dict | collections.deque) and (grew := ledger.grew(thing)) and grew[-1] > 0:
+            for item in (list(thing.values()) if isinstance(thing, dict) else list(thing))[-grew[-1] :]:
+                if not gc.is_tracked(item):
+                    note(item)
+    return lines
+
+
+def _count(things: list, module: str, name: str) -> int:
+    return sum(type(thing).__name__ == name and type(thing).__module__ == module for thing in things)
+
+
+def _lost_row(walk: Walk, ledger: Ledger, lines: dict[int, str]) -> dict | None:
+    """Things that nothing in Python leads to: a C extension, or a function given to atexit."""
+    lost = [
+        x
+        for x in walk.lost()
+        if not isinstance(x, types.FrameType | weakref.ref)
+        and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
+        and not (getattr(x, "__module__", None) or "").startswith("sessionlab")
+    ]
+    below = [0] * len(ledger.cohorts)
+    for thing in lost:
+        cohort = ledger.cohort(id(thing))
+        if cohort is not None:
+            below[cohort] += 1
+    if not lost or not all(below):
+        return None
+    ids = {id(x) for x in lost}
+    held = set()
+    for thing in lost:
+        held.update(id(x) for x in gc.get_referents(thing) if id(x) in ids and x is not thing)
+    tops = [x for x in lost if id(x) not in held] or lost
+    example = _telling(tops)
+    line = next((names.line_of(x) for x in lost if names.line_of(x)), "")
+    title = "outside Python's own objects (C code, or atexit)"
+    sizes = [_size(x) for x in lost]
+    return {
+        "holder": title,
+        "kind": "C",
+        "items": [0] * len(below),
+        "edges": [0] * len(below),
+        "below": below,
+        "length": None,
+        "limit": None,
+        "weak": False,
+        "repeats": False,
+        "ends_in": None,
+        "bytes": sum(sizes),
+        "chain": [title, names.described(example)],
+        "allocated": [line for t in tops if (line := lines.get(id(t)))][:1],
+        "defined": line,
+        "owner": "app" if line else "python",
+        "filled_by": "app" if line else "",
+        "example": names.described(example),
+        "documents": _count(lost, "bokeh.document.document", "Document"),
+        "tops": len(tops),
+        "named": True,
+    }
