@@ -14,6 +14,7 @@ _DOORS = {
     "serve": "sessionlab.serve",
     "visit": "sessionlab.visit",
     "Outage": "sessionlab.disturb",
+    "hunt": "sessionlab.hunt",
     "SessionLabError": "sessionlab.errors",
 }
 __all__ = list(_DOORS)

@@ -58,6 +58,10 @@ class VisitFailed(SessionLabError):
     """A visit could not be made or did not see what it waited for in time."""
 
 
+class NeedsCredentials(VisitFailed):
+    """The page asks who comes."""
+
+
 class ConnectionRefused(VisitFailed):
     """The server closed or refused the websocket, for instance because the token has aged."""
 
