@@ -100,6 +100,16 @@ def door() -> None:
 
         return prepare
 
+    def opened(original):
+        def open(self, *args, **kwargs):
+            try:
+                return original(self, *args, **kwargs)
+            except BaseException:
+                _coming.pop(_asked_for(self), None)  # refused for its token: no session will come
+                raise
+
+        return open
+
     def create(original):
         async def create_session_if_needed(self, session_id, request=None, token=None):
             if session_id in self._sessions or session_id in self._pending_sessions:
@@ -118,6 +128,7 @@ def door() -> None:
         return create_session_if_needed
 
     wrap(AuthRequestHandler, "prepare", prepare)
+    wrap(WSHandler, "open", opened)
     wrap(ApplicationContext, "create_session_if_needed", create)
 
 
