@@ -183,7 +183,8 @@ def test_an_app_that_hangs_shows_the_line_it_hangs_on(app, nothing_left):
     ("options", "error", "text"),
     [
         ({"lifetme": 3}, UnknownOption, "did you mean 'lifetime'"),
-        ({"unused_session_lifetime": 3}, UnknownOption, "swallow it without a word"),
+        ({"unused_session_lifetime_milliseconds": 3}, UnknownOption, "did you mean 'lifetime'"),
+        ({"colour": 3}, UnknownOption, "the options are lifetime, check"),
         ({"panel_args": ["--unused-sesion-lifetime", "3"]}, UnknownOption, "--unused-sesion-lifetime"),
         ({"lifetime": 0}, InvalidOption, "--unused-session-lifetime"),
         ({"check": "15s"}, InvalidOption, "give seconds"),
