@@ -105,6 +105,14 @@ def whole(destroyed=True):
 EXPIRED, STOPPED = whole(True), whole(False)  # how the session ended
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c():
+    """A shell starts what runs in the background with Ctrl-C ignored, and every process hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def gone(processes, seconds=10):
     """Wait until all have ended; those that nobody waits for stay behind as zombies."""
     deadline = time.monotonic() + seconds
@@ -381,6 +389,39 @@ async def test_stopping_the_server_in_a_program_that_goes_on(bench):
     await until(lambda: said)
     await server.discard(session)
     await asyncio.sleep(0.01)
+    assert said == ["ran"]
+
+
+def test_an_interrupt_that_ended_the_loop_is_not_one_of_the_hooks(bench):
+    """asyncio raises Ctrl-C again for each task that waited for the one it hit, when the loop runs the next time."""
+    loop, said, kept = asyncio.new_event_loop(), [], []
+
+    async def interrupted():
+        raise KeyboardInterrupt
+
+    async def main():
+        server = bench()
+        session = await server.session()
+        kept.extend([server, session])
+        with set_curdoc(session.document):
+
+            @on_session_destroyed
+            async def hook(context):
+                await asyncio.sleep(0.01)
+                said.append("ran")
+
+        await asyncio.create_task(interrupted())
+
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    try:
+        destroy._finish_all()
+    except KeyboardInterrupt:
+        said.append("interrupted")
+    finally:
+        destroy._seen(task)
+        loop.close()
     assert said == ["ran"]
 
 

@@ -156,7 +156,7 @@ class _Entry:
     def _count_up(self) -> None:
         context = self._context()
         session = None if context is None else context.session
-        if session is not None and not session.destroyed:
+        if session is not None:
             session.block_expiration()
             self._counted = session
 
