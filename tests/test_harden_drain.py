@@ -20,6 +20,7 @@ from sessionlab.disturb import Outage
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.harden import drain as module
 from sessionlab.serve import free_port, port_is_free
+from sessionlab.visit.browser import open_tab
 
 GRACE = 4.0
 APP = """
@@ -87,6 +88,12 @@ def draining(app):
     return start
 
 
+@pytest.fixture
+async def contexts():
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack
+
+
 async def ended(server) -> float:
     """Wait until the server has ended, with exit code 0 and nothing left; the seconds that the draining took."""
     assert await asyncio.to_thread(server.wait, PATIENCE) == 0
@@ -106,9 +113,10 @@ async def get(url: str) -> tuple[int, str]:
     return answer.code, answer.body.decode()
 
 
-async def test_everybody_is_told_and_every_hook_runs(draining):
+async def test_everybody_is_told_and_every_hook_runs(draining, contexts):
     with draining() as server, Outage(server) as outage:
         assert (await get(f"{server.url}?name=loading"))[0] == 200
+        clara = await contexts.enter_async_context(open_tab(f"{server.url}?name=clara"))
         async with visit(f"{server.url}?name=gone"):
             pass
         anna, ben, deaf = [
@@ -125,9 +133,11 @@ async def test_everybody_is_told_and_every_hook_runs(draining):
         assert not anna.closed  # the notice has not passed
         assert 0.4 <= await ended(server) < GRACE - 1.5
         await anna.wait_for(lambda session: session.closed and ben.closed)
-        assert (anna.closed.code, ben.closed.code) == (1001, 1001)
+        assert (anna.closed.code, ben.closed.code, clara.sockets[0].code) == (1001, 1001, 1001)
+        await clara.page.get_by_role("alert").wait_for()
+        assert await clara.page.get_by_role("alert").inner_text() == "<Restart> soon"
         await deaf.drop()
-        assert hooks(server) == hooks(server, "LATE") == ["anna", "ben", "deaf", "gone", "loading"]
+        assert hooks(server) == hooks(server, "LATE") == ["anna", "ben", "clara", "deaf", "gone", "loading"]
         assert not server.log.matching("Traceback|ERROR|never awaited")
 
 

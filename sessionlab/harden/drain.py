@@ -34,8 +34,11 @@ log = logging.getLogger("sessionlab.harden")
 GOING_AWAY = 1001  # the close code of a server that goes down
 BANNER = {
     "position": "fixed",
-    "inset": "0 0 auto 0",
-    "z-index": "100000",
+    "inset": "auto 0 0 0",
+    "box-sizing": "border-box",
+    "width": "100%",
+    "margin": "0",
+    "z-index": "9000",
     "padding": "0.6em 1em",
     "text-align": "center",
     "font": "1rem/1.4 system-ui, sans-serif",
@@ -77,7 +80,7 @@ def drain(
 
     - ``/readyz`` (see ``sessionlab.harden.metrics``) answers 503. Who wants a new session gets a page that says so,
       with status 503, which a load balancer may answer by asking another server.
-    - A line on top of every connected page shows ``message``.
+    - A line at the foot of every connected page shows ``message``.
     - After ``notice``, sessions are ended: the websocket is closed with code 1001, the session destroyed, and its
       hooks run, those of Bokeh and Panel and those of ``on_session_destroyed``. A page that reconnects goes elsewhere.
     - A session that is blocked from expiring (``block_expiration``, or a callback that is running) is left alone
