@@ -221,6 +221,7 @@ async def test_sigterm_again_interrupts_nothing(app):
             server.kill(signal.SIGTERM)
             assert server.wait() == 0
         assert hooks_of(server) == ["a little begins", "a little ends", "last"]
+        assert not server.log.matching("Error in server unloaded hook")
 
 
 async def test_sigterm_while_the_hooks_of_an_expired_session_wait(app):
