@@ -19,10 +19,11 @@ import time
 import types
 
 import psutil
+import tornado
 
 from sessionlab.observe.where import is_app_module
 
-OWN_TASKS = 2  # the request that asks, and the connection that it came over
+_TORNADO = os.path.dirname(tornado.__file__) + os.sep
 
 
 @functools.lru_cache(maxsize=1)
@@ -127,8 +128,6 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
     left out, as is the request that asks.
     """
     begin = time.monotonic()
-    heap, blocks = heap_in_use(), sys.getallocatedblocks()
-    memory = _process().memory_info()
     objects = gc.get_objects()
     counts = collections.Counter(map(type, objects))
     modules, periodics = _modules_and_periodics(objects)
@@ -142,6 +141,10 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
             app[_shown_class(cls)] += number
     tasks, timers = _of_the_loop()
     sessions = list_sessions(tornados)
+    unique, files, children = _unique(), _files(), len(_process().children(recursive=True))
+    # Bytes come last: what this module caches the first time has been paid for by now.
+    memory = _process().memory_info()
+    heap, blocks = heap_in_use(), sys.getallocatedblocks()
     result = {
         "monotonic": begin,
         "sessions": len(sessions),
@@ -162,9 +165,9 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
         "periodic": periodics - own_timers,
         "heap": None if heap is None else heap - own_bytes,
         "rss": memory.rss,
-        "uss": _unique(),
-        "files": _files(),
-        "children": len(_process().children(recursive=True)),
+        "uss": unique,
+        "files": files,
+        "children": children,
     }
     if with_types:
         names = collections.Counter()
@@ -179,8 +182,8 @@ def list_sessions(tornados) -> list[dict]:
     """Every session that the servers know, with its state: new (never connected), connected or disconnected."""
     now = time.monotonic()
     rows = []
-    for tornado in tornados:
-        for context in tornado._applications.values():
+    for server in tornados:
+        for context in server._applications.values():
             for session in tuple(context.sessions):
                 born = getattr(session, "_sessionlab_born", None)
                 visited = getattr(session, "_sessionlab_visited", True)
@@ -235,12 +238,13 @@ def _shown_class(cls: type) -> str:
 
 
 def _of_the_loop() -> tuple[int, int]:
-    """Tasks and live timers of the running loop, without those of the probe itself."""
+    """Tasks and live timers of the running loop, without the tasks in which Tornado serves its connections."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return 0, 0
-    tasks = sum(not task.done() for task in asyncio.all_tasks(loop)) - OWN_TASKS
+    codes = (getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks(loop) if not task.done())
+    tasks = sum(code is None or not code.co_filename.startswith(_TORNADO) for code in codes)
     timers = sum(not timer._cancelled for timer in getattr(loop, "_scheduled", ()))
     return tasks, timers
 

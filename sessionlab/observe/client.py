@@ -8,19 +8,20 @@ print(probe.census(settle=True).minus(before))
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
 import urllib.parse
 from collections.abc import Iterator
 
-from sessionlab.errors import NoProbe, ProbeFailed, ProbeSilent, ServerGone, SessionNotFound
+from sessionlab.errors import NoProbe, ProbeFailed, ProbeSilent, ServerGone, SessionLabError, SessionNotFound
 from sessionlab.observe.element_log import ElementLog
 from sessionlab.observe.results import Census, Collected, Container, Discarded, Session, merged
 from sessionlab.observe.timeline import Timeline
 
 TOKEN_HEADER = "X-Sessionlab-Token"
-ASK_A_WORKER = 30  # connections made to reach every worker of --num-procs; the kernel chooses who answers
+POLL = 10.0  # seconds that the server holds a question for events that have not happened yet
 
 
 class Probe:
@@ -60,7 +61,7 @@ class Probe:
         """
         answers, unseen = self._ask_all("GET", "census", settle=settle, trim=trim, types=types)
         pids = tuple(answer.pop("pid") for answer in answers)
-        counts = merged([{k: v for k, v in a.items() if k != "workers"} for a in answers])
+        counts = merged([{k: v for k, v in a.items() if k not in ("workers", "ports")} for a in answers])
         return Census(**counts, pids=pids, unseen=unseen)
 
     def sessions(self) -> tuple[Session, ...]:
@@ -86,19 +87,19 @@ class Probe:
         what : ``"timeline"`` or ``"elements"``.
         since : number of the first event to give; by default the next one that happens.
         """
-        cursors = {}
-        if since is None:
-            newest = self._each_worker("GET", what, since=1 << 60)
-            cursors = {f"since_{answer['pid']}": answer["next"] for answer in newest}
+        # each worker of --num-procs has its own events, and a port on which they are asked for
+        newest = list(self._each_worker("GET", what, since=1 << 60))
+        ports = {answer["pid"]: newest[0]["ports"].get(str(answer["pid"])) for answer in newest}
+        cursors = {answer["pid"]: since or answer["next"] for answer in newest}
         last = time.monotonic()
         while (left := last + timeout - time.monotonic()) > 0:
-            # With several workers, which the kernel chooses from, nobody may be waited for.
-            wait = min(left, 10.0 if len(cursors) <= 1 else 0.2)
-            answer = self._ask("GET", what, since=since or 1, wait=wait, patience=wait, **cursors)
-            cursors[f"since_{answer['pid']}"] = answer["next"]
-            if answer["events"]:
-                yield from answer["events"]
-                last = time.monotonic()  # the caller's own work does not count as silence
+            wait = min(left, POLL if len(ports) == 1 else 0.2 / len(ports))
+            for pid, port in ports.items():
+                answer = self._ask("GET", what, port=port, since=cursors[pid], wait=wait, patience=wait)
+                cursors[pid] = answer["next"]
+                if answer["events"]:
+                    yield from answer["events"]
+                    last = time.monotonic()  # the caller's own work does not count as silence
 
     def containers(self, settle: bool = True) -> tuple[Container, ...]:
         """The containers that are longer than at the last `mark_containers`, the largest growth first."""
@@ -156,26 +157,25 @@ class Probe:
     # -- talk ---------------------------------------------------------------------------------------------
 
     def _ask_all(self, method: str, name: str, **query) -> tuple[list[dict], tuple[int, ...]]:
-        """The answer of every worker, and the pids of those that could not be reached."""
+        """The answer of every worker, and the pids of those that did not answer."""
         answers = list(self._each_worker(method, name, **query))
         seen = {answer["pid"] for answer in answers}
-        return answers, tuple(sorted(set(answers[-1]["workers"]) - seen))
+        return answers, tuple(sorted(set(answers[0]["workers"]) - seen))
 
     def _each_worker(self, method: str, name: str, **query) -> Iterator[dict]:
-        seen: set[int] = set()
-        for _ in range(ASK_A_WORKER):
-            answer = self._ask(method, name, **query)
-            if answer["pid"] not in seen:
-                seen.add(answer["pid"])
-                yield answer
-            if seen >= set(answer["workers"]):
-                return
+        """Ask the server, and then the other workers of ``--num-procs``, each on a port of its own."""
+        first = self._ask(method, name, **query)
+        yield first
+        for pid, port in first["ports"].items():
+            if int(pid) != first["pid"]:
+                with contextlib.suppress(SessionLabError):
+                    yield self._ask(method, name, port=port, **query)
 
-    def _ask(self, method: str, name: str, *, patience: float = 0.0, **query) -> dict:
+    def _ask(self, method: str, name: str, *, port: int | None = None, patience: float = 0.0, **query) -> dict:
         url = urllib.parse.urlsplit(self.origin)
         values = {k: int(v) if isinstance(v, bool) else v for k, v in query.items()}
         path = f"/_sessionlab/{name}?{urllib.parse.urlencode(values)}"
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=self.timeout + patience)
+        connection = http.client.HTTPConnection(url.hostname, port or url.port, timeout=self.timeout + patience)
         try:
             connection.request(method, path, headers={TOKEN_HEADER: self._token, "Connection": "close"})
             response = connection.getresponse()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import hmac
 import importlib
 import ipaddress
@@ -21,6 +20,9 @@ import traceback
 import weakref
 
 import psutil
+import tornado.httpserver
+import tornado.netutil
+import tornado.process
 import tornado.web
 from tornado.ioloop import PeriodicCallback
 
@@ -30,6 +32,7 @@ from sessionlab.observe.elements import Elements
 from sessionlab.observe.lifecycle import Lifecycle
 from sessionlab.observe.patches import Patches
 from sessionlab.observe.ring import EventRing, MemoryLine
+from sessionlab.observe.workers import Workers
 
 TOKEN_HEADER = "X-Sessionlab-Token"
 TIMELINE_BYTES = 2 << 20
@@ -59,7 +62,9 @@ class Probe:
         self.containers = Containers()
         self.tornados: weakref.WeakSet = weakref.WeakSet()
         self._samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self.workers = Workers()
         self._patches = Patches()
+        self._has_counted = False
         self.extra: dict = {}  # name -> function: what another room answers here, see `post_extend`
 
     @property
@@ -95,8 +100,17 @@ class Probe:
             if not self._samplers:
                 self._samplers[server] = sampler = PeriodicCallback(self.memory.sample, SAMPLE_EVERY * 1000)
                 sampler.start()
+                if (number := tornado.process.task_id()) is not None:
+                    self.workers.enter(number, self._open_private_port())
 
         return start
+
+    def _open_private_port(self) -> int:
+        """A loopback port of this worker alone: on the server's port, the kernel chooses which worker answers."""
+        routes = tornado.web.Application([(r"/_sessionlab/(\w+)", ProbeHandler, {"probe": self})])
+        (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        tornado.httpserver.HTTPServer(routes).add_sockets([socket])
+        return socket.getsockname()[1]
 
     # -- what can be asked ---------------------------------------------------------------------------------
 
@@ -117,6 +131,8 @@ class Probe:
         begin = time.monotonic()
         unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
         took = time.monotonic() - begin
+        if not self._has_counted:  # the first count fills caches, psutil's for instance, and would see them grow
+            self._has_counted = bool(census(self.tornados, self.lifecycle, 0, 0))
         counts = census(self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), ask.flag("types"))
         return {**counts, "unreachable": unreachable, "seconds": counts["seconds"] + took}
 
@@ -257,7 +273,7 @@ class ProbeHandler(tornado.web.RequestHandler):
         answer = await method(self)
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps({**answer, "pid": os.getpid(), "workers": _workers()}))
+        self.finish(json.dumps({**answer, **self.probe.workers.answer()}))
 
     def write_error(self, status: int, **kwargs) -> None:
         error = "".join(traceback.format_exception(*kwargs["exc_info"])) if status >= 500 else self._reason
@@ -284,17 +300,3 @@ class ProbeHandler(tornado.web.RequestHandler):
 
     def _log(self) -> None:
         """Keep the lab's questions out of the server's log."""
-
-
-@functools.cache
-def _forked() -> bool:
-    import tornado.process
-
-    return tornado.process.task_id() is not None
-
-
-def _workers() -> list[int]:
-    """Process ids of all workers of a server that was started with ``--num-procs``; else this one's."""
-    if not _forked():
-        return [os.getpid()]
-    return sorted(child.pid for child in psutil.Process(os.getppid()).children())
