@@ -67,8 +67,8 @@ class Proxy:
         async with self._one_at_a_time:
             self._enter("closed", 0.0)
             self._schedule(None)
-            await self._drop("fin")
             await self._stop_listening()
+            await self._drop("fin")
             self._socket.close()
 
     # -- actions ------------------------------------------------------------------------------------------
@@ -81,8 +81,9 @@ class Proxy:
             self._enter(state, latency)
             self._schedule(seconds)
             if state == "refusing":
-                await self._drop("fin")
+                # In this order: a browser that is dropped comes back within a millisecond, and would be let in.
                 await self._stop_listening()
+                await self._drop("fin")
             else:
                 self._listen()
 
@@ -111,10 +112,8 @@ class Proxy:
         self._timer = None if seconds is None else self.loop.create_task(restore_later())
 
     async def _drop(self, how: str) -> None:
-        """Hang up on everyone, those too whom the operating system has let in and this proxy has not met yet."""
-        with contextlib.suppress(OSError):
-            while self._listener:
-                self._welcome(self._socket.accept()[0])
+        """Hang up on everyone."""
+        self._meet_the_waiting()
         tasks = list(self.connections)
         for task in tasks:
             for side in self.connections[task]:
@@ -129,9 +128,16 @@ class Proxy:
             self._socket.listen(BACKLOG)
             self._listener = self.loop.create_task(self._accept())
 
+    def _meet_the_waiting(self) -> None:
+        """Take over the clients whom the operating system has let in and this proxy has not met yet."""
+        with contextlib.suppress(OSError):
+            while self._listener:
+                self._welcome(self._socket.accept()[0])
+
     async def _stop_listening(self) -> None:
         """Close the listening socket and bind its port again at once: bound but not listening, it refuses."""
         if self._listener is not None:
+            self._meet_the_waiting()
             self._listener.cancel()
             await asyncio.wait([self._listener])
             self._listener = None
