@@ -30,8 +30,10 @@ from .served import wrap
 
 COMING = 5.0  # seconds in which an admitted websocket has made its session
 
-refused: Counter[str] = Counter()  # how many visitors, by reason
-refused_websockets: Counter[str] = Counter()  # those among them that wanted to connect to a session
+# How many visitors were refused, by reason, and those among them that wanted to connect to a session. The names are
+# there from the start: Prometheus sees the first refusal only as a change.
+refused: Counter[str] = Counter(live=0, per_user=0, memory=0, draining=0)
+refused_websockets: Counter[str] = Counter()
 checks: dict[str, Callable[[Visitor], Awaitable[Refusal | None]]] = {}
 _coming: dict[str, tuple[str | None, float]] = {}  # id of a session to come -> its user, and until when it counts
 

@@ -27,7 +27,9 @@ log = logging.getLogger("sessionlab.harden")
 ARRIVING = 10.0  # seconds that a page may take to open its websocket; until then it is nobody's leftover
 UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
-evicted: Counter[str] = Counter()  # sessions ended before their time, by the cap that asked for it
+evicted: Counter[str] = Counter(
+    retained=0, live=0, per_user=0, memory=0
+)  # sessions ended before their time, by the cap that asked for it
 _discarding: set[ServerSession] = set()
 _due: list[IOLoop] = []  # where a look at the limits is scheduled
 

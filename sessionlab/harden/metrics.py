@@ -168,7 +168,7 @@ class Sessions:
             yield core.HistogramMetricFamily(f"sessionlab_session_{name}_seconds", text, buckets, histogram.sum)
         for name, text, label, counts in (
             ("reconnects", "Websockets that found their session again (resumed), or built it anew (restarted).",
-             "outcome", reconnects + Counter(refused=token_refusals.total() + admission.refused_websockets.total())),
+             "outcome", reconnects | {"refused": token_refusals.total() + admission.refused_websockets.total()}),
             ("token_refusals", "Websockets refused for their token.", "reason", token_refusals),
             ("refused", "Visitors who were not let in.", "reason", admission.refused),
             ("evicted", "Sessions ended before their lifetime by a limit.", "limit", limits.evicted),

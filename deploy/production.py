@@ -1,0 +1,26 @@
+"""What a server needs in production, in one plugin: panel serve app.py --plugins production
+
+`panel serve` imports it once, before it forks the processes of --num-procs.
+"""
+
+import logging
+import os
+
+from sessionlab.harden.drain import drain
+from sessionlab.harden.limits import SessionLimits
+from sessionlab.harden.metrics import ROUTES
+
+__all__ = ["ROUTES"]  # /metrics and /readyz
+
+logging.getLogger("sessionlab.harden").setLevel(logging.INFO)
+
+# Measure what a session of your application takes before you choose: `sessionlab load app.py`.
+SessionLimits(
+    retained=100,
+    live=int(os.environ.get("SESSIONS_LIVE", "300")),
+    per_user=5,
+    memory=os.environ.get("SESSIONS_MEMORY", "1.5 GiB"),  # a quarter below the container's limit
+).install()
+
+# A few seconds less than the 30 that Kubernetes and compose.yaml give a container to end.
+drain(grace=25, notice=3)
