@@ -426,7 +426,7 @@ def test_an_interrupt_that_ended_the_loop_is_not_one_of_the_hooks(bench):
     assert said == ["ran"]
 
 
-def test_a_session_that_panel_builds_to_warm_up(bench):
+def test_a_session_that_panel_builds_to_warm_up(bench, monkeypatch):
     """`--warm` builds and ends a session before there is a server or an event loop that runs."""
     source = """
 from sessionlab.harden import on_session_destroyed
@@ -438,6 +438,7 @@ on_session_destroyed(hook)
 """
     before = script_modules()
     session = generate_session(bench(source).application)
+    monkeypatch.setitem(pn.state._sessions, "/app", session)  # Panel leaves it there, with or without --reuse-sessions
     _cleanup_doc(session.document, destroy=True)
     assert pn.state.cache["said"] == [44] and script_modules() == before
 
@@ -449,6 +450,7 @@ def test_a_warm_session_that_is_kept_for_visitors(bench, monkeypatch):
     with set_curdoc(session.document):
         on_session_destroyed(lambda context: said.append("ran"))
     monkeypatch.setitem(pn.state._sessions, "/app", session)
+    monkeypatch.setattr(pn.config, "reuse_sessions", True)
     _cleanup_doc(session.document, destroy=False)
     assert said == []
     monkeypatch.delitem(pn.state._sessions, "/app")

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from bokeh.application.application import Application, ServerContext, SessionContext
 from bokeh.application.handlers.lifecycle import LifecycleHandler
 from bokeh.document import Document
+from bokeh.server.session import ServerSession
+from panel.config import config
 from panel.io.state import state
 
 from .current import application_context_of, current_document, ending_document, loop_of, running_loop
@@ -56,7 +58,7 @@ def on_session_destroyed(fn: Callable, *resources) -> Callable:
       registered on the main thread, it ends the event loop from then on, as Panel does for Ctrl-C. No other handler
       is touched.
     - Whatever is left runs when the interpreter exits. A further Ctrl-C or SIGTERM interrupts at most the hook
-      that is running; the others still run.
+      that is running; the others still run. A hook that never ends keeps the server from stopping until then.
     - Each process of ``--num-procs`` runs the hooks of its own sessions, if the signal reaches it: a signal to
       the parent alone leaves the others running, without a word to them.
     - SIGKILL, which is also what ends a container that is out of memory, leaves no time for anything. What must
@@ -126,8 +128,8 @@ class _Hooks:
     def _on_destroyed(self, session_context: SessionContext | None) -> None:
         """What Bokeh and Panel call when the session has ended; Panel calls it with None when it has warmed up."""
         doc = self._doc()
-        if session_context is None and any(getattr(s, "document", None) is doc for s in state._sessions.values()):
-            return  # --reuse-sessions: the session that Panel has warmed up is kept for visitors
+        if session_context is None and config.reuse_sessions and doc in map(_document, state._sessions.values()):
+            return  # this session is kept for visitors (--warm --reuse-sessions)
         self._ended = self._context(), doc  # only weakly referred to otherwise, and the hooks are still to come
         _live[self] = None
         self.finish()
@@ -215,6 +217,10 @@ def _seen(task: asyncio.Task) -> None:
     """Take note of how a task ended, so that asyncio does not report an interrupt as an error of its own."""
     if not task.cancelled():
         task.exception()
+
+
+def _document(session: ServerSession) -> Document | None:
+    return getattr(session, "document", None)  # a session that has ended has none
 
 
 class _ServerUnloaded(LifecycleHandler):
