@@ -1,0 +1,18 @@
+"""The application that a `Monitor` serves in a process of its own."""
+
+import os
+
+import panel as pn
+
+from sessionlab.observe.launch import announce
+from sessionlab.observe.monitor.page import serve_page
+from sessionlab.observe.monitor.watch import Watch, Watched
+
+
+def begin() -> Watch:
+    watch = Watch(Watched.from_json(os.environ["SESSIONLAB_WATCHED"]))
+    announce(event="watching", url=watch.outage.url, urls=watch.outage.urls)
+    return watch
+
+
+serve_page(pn.state.as_cached("sessionlab.watch", begin))
