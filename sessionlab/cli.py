@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sessionlab import cli_hunt
 from sessionlab.errors import SessionLabError
 
 app = typer.Typer(
@@ -31,6 +32,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     diagnosis = look()
     print(json.dumps(diagnosis.to_dict(), indent=2) if as_json else diagnosis)
     raise typer.Exit(0 if diagnosis.ready else 1)
+
+
+cli_hunt.register(app)
 
 
 def main() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sessionlab.hunt.windows import Holder
+from sessionlab.observe.where import shown
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Known:
     advice: str
     owner: str | None = None
     example: str = ""  # looked for in what is kept, or in its chain
+    marker: str = ""  # looked for in the application's source, where no line was seen to do it
 
     def fits(self, holder: Holder) -> bool:
         kept = " ".join((holder.example, *holder.chain))
@@ -29,6 +34,7 @@ KNOWN = (
         "or call sessionlab.harden.reconnect().",
         "panel",
         example="Notification",
+        marker=r"notifications\s*=\s*True|disconnect_notification\s*=",
     ),
     Known(r"state\._views", "a view was rendered outside the session's own page: give it to servable().", "panel"),
     Known(
@@ -36,7 +42,12 @@ KNOWN = (
         "pn.state is shared by all sessions: unwatch in pn.state.on_session_destroyed, or do not bind to it.",
         "panel",
     ),
-    Known(r"state\._indicators", "pn.state.sync_busy() keeps the indicator for ever: bind it in a template.", "panel"),
+    Known(
+        r"state\._indicators",
+        "pn.state.sync_busy() keeps the indicator for ever: use a template's own busy indicator.",
+        "panel",
+        marker=r"sync_busy\(",
+    ),
     Known(
         r"param\.watchers|\.watchers",
         "a session watches an object that outlives it: keep what .watch() returns and unwatch() it in "
@@ -108,6 +119,17 @@ def advice_for(holder: Holder) -> str:
         return found.advice
     if holder.owner == "app":
         return "remove the session's entry in pn.state.on_session_destroyed, or give the container a bound."
+    return ""
+
+
+def marked_line(holder: Holder, files: Sequence[str]) -> str:
+    """The first line of the application that has the mark of a known pattern, as ``app.py:3``; else empty."""
+    found = known(holder)
+    for file in files if found and found.marker else ():
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            for number, line in enumerate(Path(file).read_text("utf-8").splitlines(), 1):
+                if re.search(found.marker, line):
+                    return f"{shown(file)}:{number}"
     return ""
 
 

@@ -17,7 +17,17 @@ from sessionlab.observe.where import is_app_file, is_app_module, shown
 
 LRU = type(functools.lru_cache(lambda: None))
 STDLIB = frozenset(sys.stdlib_module_names)
-_SILENT = (types.CellType, tuple, list, dict, set, frozenset, types.MappingProxyType)
+_SILENT = (
+    types.BuiltinFunctionType,
+    asyncio.Handle,
+    types.CellType,
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    types.MappingProxyType,
+)
 
 
 def owner_of(module: str) -> str:

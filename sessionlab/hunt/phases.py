@@ -7,7 +7,6 @@ garbage collected, and what is still there is counted. `windows.py` decides, `re
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import statistics
@@ -17,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone, SessionLabError
 from sessionlab.hunt import windows
-from sessionlab.hunt.known import advice_for, owner_of
+from sessionlab.hunt.known import advice_for, marked_line, owner_of
 from sessionlab.hunt.look import explained, framework_of, look
 from sessionlab.hunt.result import Batch, Culprit, HuntResult
 from sessionlab.hunt.scenario import Scenario
@@ -31,7 +30,7 @@ TOGETHER = 4  # visitors at a time; more do not make a server faster
 TARGET = 12.0  # seconds that the first two windows may take
 MANY = 150  # sessions after which a container that may have a bound is believed to have none
 BLOCKED = 12.0  # seconds without any session let go, after which blocked sessions never expire
-TRACED = 4  # visits with allocations traced, which makes each about ten times as slow
+TRACED = 4  # visits that are followed line by line
 
 
 def run_hunt(
@@ -97,6 +96,11 @@ class _Hunt:
         self.counts: list[tuple] = []  # censuses at the begin and the end of each window
         self.notes: list[str] = []
         self.visitors = 0
+        self.files: list[str] = []  # of the application
+        self.small = 0.0  # bytes of an average small object that stayed
+        self.lines: dict[str, list[str]] = {}
+        self.heap_lines: dict[str, int] = {}
+        self.traced = 1
 
     # -- the phases -----------------------------------------------------------------------------------------------
 
@@ -245,6 +249,7 @@ class _Hunt:
 
     def _holders(self) -> tuple[list[Holder], float]:
         answer = self.probe.ask("GET", "holders", patience=60)
+        self.files = answer["files"]
         fields = {f.name for f in dataclasses.fields(Holder)}
         rows = [Holder(**{k: v for k, v in row.items() if k in fields}) for row in answer["holders"]]
         rows = [dataclasses.replace(row, owner=owner_of(row)) for row in rows if "sessionlab" not in row.holder]
@@ -256,24 +261,18 @@ class _Hunt:
         return judgement
 
     def _trace(self, judgement: Judgement) -> Judgement:
-        """The same decision once more, after a while, with the lines of the application that allocated it."""
-        if not judgement.of("leak"):  # nothing that Python could trace
-            return judgement
-        self.probe.ask("POST", "trace")
-        begin, visits = time.monotonic(), 0
-        before = self.probe.census().created
-        with contextlib.suppress(SessionLabError):
-            while visits < TRACED and (visits < 2 or time.monotonic() - begin < 5.0):
-                self._visits(2, together=2)
-                visits += 2
+        """The same decision once more, after a while; meanwhile some visits tell which lines it comes from."""
+        self.progress("which line", 0.9)
+        self.probe.ask("POST", "trace", on=1)
+        visits = max(2, min(TRACED, int(5.0 / (4 * self.cost))))
+        try:
+            self._visits(visits, together=2)
+        finally:
+            seen = self.probe.ask("POST", "trace", on=0)
         self._empty(3.0)
-        traced = max(1, self.probe.census().created - before)
-        self.probe.ask("POST", "turn", patience=60)
+        self.lines, self.heap_lines, self.traced = seen["lines"], seen["heap"], visits
         holders, self.small = self._holders()
-        sizes = [*self.sizes, traced]
-        kept = windows_kept(holders, sizes)
-        older = [dataclasses.replace(h, items=h.items[:-1], edges=h.edges[:-1], below=h.below[:-1]) for h in holders]
-        again = windows.decide(older, sizes[-kept:-1], self.memory)
+        again = windows.decide(holders, self.sizes[-windows_kept(holders, self.sizes) :], self.memory)
         # what has gone meanwhile was a thread or a task that had only not ended yet
         return again if again.verdict != "undecided" else judgement
 
@@ -289,7 +288,7 @@ class _Hunt:
                     "memory outside Python's objects",
                     judgement.memory.rate,
                     ("memory outside Python's objects", "held by a C extension, or by compiled code"),
-                    "",
+                    self._line_of_memory(judgement.memory.rate),
                     "native",
                     "look for what the application compiles, opens or allocates at every visit "
                     "(numba.njit, ctypes, an image or database library), and do it once.",
@@ -307,10 +306,9 @@ class _Hunt:
 
     def _culprit(self, finding) -> Culprit:
         holder: Holder = finding.holder
-        if len(holder.filled) == 1 or not (holder.allocated or holder.defined):
-            location = holder.filled[0] if holder.filled else ""
-        else:
-            location = holder.allocated[0] if holder.allocated else (holder.filled or [holder.defined])[0]
+        traced = self.lines.get(holder.holder, ())
+        marked = marked_line(holder, self.files)
+        location = next((line for line in (marked, *traced, *holder.filled, holder.defined) if line), "")
         title = holder.holder
         if title.startswith(("Thread", "Timer")) and location:
             title = f"{title} started at {location}"
@@ -318,6 +316,12 @@ class _Hunt:
         advice = advice_for(holder) if finding.kind == "leak" else f"no leak: {finding.why}."
         sessions = sum(self.sizes[-2:])
         return Culprit(title, finding.rate, chain, location, holder.owner, advice, holder.bytes / max(1, sessions))
+
+    def _line_of_memory(self, rate: float) -> str:
+        """The line after which a visit has as much more memory as it leaves for good; empty if none fits."""
+        fits = {n: abs(size / self.traced - rate) for n, size in self.heap_lines.items()}
+        best = min(fits, key=fits.get, default="")
+        return best if best and fits[best] < 0.3 * rate else ""
 
     def _blocked(self, kept, visits: int) -> HuntResult:
         """The verdict on sessions that never end, with who blocked them."""
@@ -356,7 +360,7 @@ class _Hunt:
 
         grows = verdict in ("leak", "bounded", "undecided")
         heap = statistics.median(r for rates in self.memory[-2:] for r in rates) if any(self.memory[-2:]) else 0.0
-        size = max(0.0, heap) + (max(0.0, each("blocks")) * getattr(self, "small", 0.0) if grows else 0.0)
+        size = max(0.0, heap) + (max(0.0, each("blocks")) * self.small if grows else 0.0)
         return HuntResult(
             app=self.name,
             verdict=verdict,

@@ -19,17 +19,17 @@ import re
 import sys
 import threading
 import time
-import tracemalloc
 import types
 import weakref
 
 from sessionlab.hunt import caches, names, source
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.ledger import Ledger
+from sessionlab.hunt.tracer import Tracer
 from sessionlab.observe.census import settle
-from sessionlab.observe.where import is_app_file, is_app_module, shown
+from sessionlab.observe.where import is_app_file, is_app_module
 
-FRAMES = 25  # of a traced allocation: deep enough to reach the application through param and Panel
+ATEXIT = "outside Python's own objects (C code, or atexit)"
 SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
 MOST_ROWS = 60
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
@@ -47,7 +47,8 @@ class Retainers:
     def __init__(self, probe):
         self.ledger = Ledger()
         self._running: list[collections.Counter] = []  # what runs, by its label, at each turn
-        self._lines: dict[int, str] = {}  # id -> where the application made it, of the traced window
+        self._growing: dict = {}  # what to watch, by the name of the holder
+        self._tracer: Tracer | None = None
         self._probe = weakref.ref(probe)
 
     async def pace(self, ask) -> dict:
@@ -64,15 +65,17 @@ class Retainers:
         begin = time.monotonic()
         born = self.ledger.turn()
         self._running = [*self._running, _running()][-len(self.ledger.lengths) :]
-        if tracemalloc.is_tracing():
-            self._lines = _lines_of_allocation(self.ledger)
-            tracemalloc.stop()  # the walk that follows would be traced as well
         return {"born": born, "atexit": atexit._ncallbacks(), "seconds": time.monotonic() - begin}
 
     async def trace(self, ask) -> dict:
-        """Trace allocations until the next turn."""
-        tracemalloc.start(FRAMES)
-        return {}
+        """Follow the application's lines, watching what `holders` found last; or stop, and say what was seen."""
+        if ask.flag("on"):
+            self._tracer = Tracer(self._growing, _threads_and_timers, _label)
+            self._tracer.start()
+            return {}
+        lines, heap = self._tracer.stop(), self._tracer.heap.most_common(20)
+        self._tracer = None
+        return {"lines": lines, "heap": dict(heap)}
 
     async def holders(self, ask) -> dict:
         await settle()
@@ -80,8 +83,13 @@ class Retainers:
         connection = getattr(ask.request, "connection", None)
         mine = [asyncio.current_task(), ask, ask.request, connection, getattr(connection, "stream", None)]
         mine += [asyncio.current_task().get_coro(), contextvars.copy_context()]
-        rows, small = _rows(self.ledger, mine, self._scripts(), self._running, self._lines)
-        return {"holders": rows, "small": small, "seconds": time.monotonic() - begin}
+        rows, small, self._growing = _rows(self.ledger, mine, self._scripts(), self._running)
+        return {
+            "holders": rows,
+            "small": small,
+            "files": source.app_files(self._scripts()),
+            "seconds": time.monotonic() - begin,
+        }
 
     def _scripts(self) -> tuple[str, ...]:
         contexts = (c for t in self._probe().tornados for c in t._applications.values())
@@ -89,22 +97,28 @@ class Retainers:
         return tuple(r.path for r in runners if r is not None and is_app_file(r.path))
 
 
-def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list, lines: dict[int, str]) -> tuple[list[dict], float]:
-    """A row per holder, and the mean size in bytes of the small objects that were born and stayed."""
+def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -> tuple[list[dict], float, dict]:
+    """A row per holder, the mean size in bytes of the small objects that stayed, and what to watch by name."""
     walk = Walk(ledger, mine)
     groups = [group for group in _groups(walk, ledger, running) if group.plausible]
     groups.sort(key=lambda group: -group.weight)
     groups = groups[:MOST_ROWS]
     trees = walk.subtree({top for group in groups for top in group.tops})
     sizes: list[int] = []
-    rows = [_row(walk, group, trees, sizes, lines) for group in groups]
+    rows = [_row(walk, group, trees, sizes) for group in groups]
+    growing = {
+        row["holder"]: _watch(walk, group)
+        for row, group in zip(rows, groups, strict=True)
+        if not _is_running(walk.things[group.place])
+    }
+    growing[ATEXIT] = (atexit._ncallbacks, int, tuple)
     files = source.app_files(scripts)
     for row in rows:
         row.update(_in_the_source(row, files))
-    if lost := _lost_row(walk, ledger, lines):
+    if lost := _lost_row(walk, ledger):
         rows.append(lost)
     small = [size for size in sizes if size <= SMALL]
-    return rows, (sum(small) / len(small) if small else 0.0)
+    return rows, (sum(small) / len(small) if small else 0.0), growing
 
 
 def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
@@ -150,6 +164,26 @@ def _running() -> collections.Counter:
     return collections.Counter([*labels, *(names.described(_payload_of_handle(h)) for h in waiting)])
 
 
+def _threads_and_timers() -> dict[int, object]:
+    """What runs on its own, by id: threads, tasks, and what the timers of the loop will run."""
+    loop = asyncio.get_running_loop()
+    things = list(threading._active.values())
+    things += [_payload_of_handle(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
+    things += [task for ref in tuple(asyncio.tasks._all_tasks.data) if (task := ref()) is not None]
+    return {id(thing): thing for thing in things}
+
+
+def _is_running(holder) -> bool:
+    """Whether a holder is the table of all threads or the event loop: there, each is a holder of its own."""
+    return holder is threading._active or isinstance(holder, asyncio.AbstractEventLoop)
+
+
+def _label(thing) -> str:
+    """What a thread, task or timer is called as a holder."""
+    described = names.described(thing)
+    return described if isinstance(thing, threading.Thread) else f"event loop: {described}"
+
+
 def _groups(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> list[Group]:
     groups = []
     nothing = [0] * len(ledger.cohorts)
@@ -161,7 +195,7 @@ def _groups(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> l
             kinds[_kind_of_edge(walk, place, holder, walk.things[top])].append(top)
         for kind, some in kinds.items():
             gained = items if kind is None else nothing
-            if holder is threading._active or isinstance(holder, asyncio.AbstractEventLoop):
+            if _is_running(holder):
                 gained = [after[kind] - before[kind] for before, after in itertools.pairwise(running)]
             groups.append(Group(place, some, walk, gained, kind is not None))
     # containers of atoms have no young things that the collector knows
@@ -227,12 +261,14 @@ def _payload_of_handle(handle):
     return thing
 
 
-def _row(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int], lines: dict[int, str]) -> dict:
+def _row(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int]) -> dict:
     holder = walk.things[group.place]
     way = walk.path(group.place)
     newest = max(group.tops, key=lambda top: (walk.young.get(top, -1), top), default=None)
     tree = trees.get(newest, [newest]) if newest is not None else []
     things = [walk.things[place] for place in tree]
+    if things and type(things[0]) is tuple:  # its first items tell most, also where something else holds them as well
+        things = [*things[:1], *(x for x in things[0] if gc.is_tracked(x)), *things[1:]]
     example = _telling(things)
     steps = _steps(walk, group.place, walk.above, example, tree)
     title, where, owner, code_owner = _title(walk, way, group, things)
@@ -243,14 +279,13 @@ def _row(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int]
         "items": group.items,
         "edges": group.edges,
         "below": group.below,
-        "length": len(holder) if hasattr(type(holder), "__len__") else None,
+        "length": _length(holder),
         "limit": _limit(walk, way, holder),
         "weak": bool(things) and all(isinstance(walk.things[top], weakref.ref) for top in group.tops),
         "repeats": _repeats(holder, group),
         "ends_in": _ends_in(things),
         "bytes": _bytes(walk, places, holder, group, sizes),
         "chain": names.chain(title, steps),
-        "allocated": _allocated(walk, group, trees, lines),
         "defined": where,
         "owner": owner,
         "filled_by": code_owner,
@@ -259,6 +294,14 @@ def _row(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int]
         "tops": len(group.tops),
         "named": group.named,
     }
+
+
+def _length(holder) -> int | None:
+    """How many items a container has, by what it really is: a length of somebody else's making may fail."""
+    if isinstance(holder, names.LRU):
+        return holder.cache_info().currsize
+    base = next((kind for kind in (dict, list, set, collections.deque) if isinstance(holder, kind)), None)
+    return None if base is None else base.__len__(holder)
 
 
 def _telling(things: list):
@@ -271,9 +314,11 @@ def _telling(things: list):
             (
                 lambda: isinstance(thing, threading.Thread | asyncio.Task),
                 lambda: names._periodic(thing),
-                lambda: kind.__qualname__ in ("Document", "ServerSession"),
-                lambda: is_app_module(module) or module.startswith("bokeh_app_"),
-                lambda: module.startswith(("panel.", "holoviews.", "hvplot.")) and not module.startswith("panel.io"),
+                lambda: (
+                    kind.__qualname__ in ("Document", "ServerSession")
+                    or is_app_module(module)
+                    or (module.startswith(("panel.", "holoviews.")) and not module.startswith("panel.io.doc"))
+                ),
                 lambda: module.startswith(("bokeh.models", "matplotlib.figure", "pandas.", "plotly.")),
                 lambda: bool(names.line_of(thing)) and isinstance(thing, types.FunctionType | types.MethodType),
                 lambda: kind.__name__ == "ndarray",
@@ -290,7 +335,9 @@ def _telling(things: list):
 def _steps(walk: Walk, place: int, above: list[int], example, tree: list[int]) -> list:
     if example is None:
         return [walk.things[place]]
-    at = next(p for p in tree if walk.things[p] is example)
+    at = next((p for p in tree if walk.things[p] is example), None)
+    if at is None:
+        return [walk.things[place], walk.things[tree[0]], example]
     steps = []
     while at >= 0 and at in walk._tops:
         steps.append(walk.things[at])
@@ -359,15 +406,15 @@ def _limit(walk: Walk, way: list, holder) -> dict | None:
             continue
         own = {**_slots(thing), **names._own_dict(thing)}
         for name, value in own.items():
-            plain = str(name).lower().strip("_").replace("_", "").rpartition("cache")[2] or str(name).lower()
-            if plain in _BOUNDS and type(value) is int and value > 0:
-                return {"size": value, "name": f"{str(name).rpartition('__')[2].strip('_')}={value}"}
+            plain = str(name).rpartition("__")[2].strip("_")  # _Cache__maxsize
+            if _BOUNDS.fullmatch(plain.lower()) and type(value) is int and value > 0:
+                return {"size": value, "name": f"{plain}={value}"}
     return None
 
 
-_BOUNDS = frozenset(
-    "max maxsize maxitems maxlen maxlength maxentries maxcount maxnum limit capacity size bound history maxhistory "
-    "maxworkers maxelements availablebytes maxrecords keep maxkeys maxsessions maxusers maxentry maxn".split()
+_BOUNDS = re.compile(
+    r"max_?(size|items|len|length|entries|count|num|history|workers|records|keys|sessions|users|n)?"
+    r"|limit|capacity|size|bound|history|keep"
 )
 
 
@@ -419,13 +466,13 @@ def _ends_in(things: list) -> float | None:
     return None
 
 
-_STARTERS = frozenset("Timer call_later call_at call_soon add_timeout add_callback add_timeout_callback".split())
+_STARTERS = re.compile(r"Timer|call_(later|at|soon)|add_(timeout|callback|timeout_callback)")
 
 
 def _starts_again(function) -> bool:
     """Whether a function that a timer runs mentions something that starts timers."""
     code = names.code_of(function)
-    return code is not None and not _STARTERS.isdisjoint(code.co_names)
+    return code is not None and any(map(_STARTERS.fullmatch, code.co_names))
 
 
 def _bytes(walk: Walk, places: list[int], holder, group: Group, sizes: list[int]) -> int:
@@ -470,52 +517,48 @@ def _size(thing) -> int:
         return 64
 
 
-def _allocated(walk: Walk, group: Group, trees: dict[int, list[int]], lines: dict[int, str]) -> list[str]:
-    """Lines of the application at which the newest of it was made, the most frequent first; empty untraced."""
-    found = collections.Counter()
-    if lines:
-        for top in group.tops:
-            if line := lines.get(id(walk.things[top])):
-                found[line] += 1000
-            elif not found:
-                found.update(line for p in trees.get(top, ())[:500] if (line := lines.get(id(walk.things[p]))))
-        found.update(
-            line for item in _newest_items(walk.things[group.place], group) if (line := lines.get(id(item)))
-        )
-    return [line for line, _ in found.most_common(3)]
+def _watch(walk: Walk, group: Group) -> tuple:
+    """What a `Tracer` watches of a holder: how much it has, the id of the newest, and the ids of all."""
+    holder = walk.things[group.place]
+    if group.named:
+        kind = _kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
+        own = holder if isinstance(holder, dict) else names._own_dict(holder)
+        changes = itertools.count(1)
+        last = [id(own.get(kind)), 0]
 
+        def look() -> int:
+            if id(own.get(kind)) != last[0]:
+                last[:] = id(own.get(kind)), next(changes)
+            return last[1]
 
-def _lines_of_allocation(ledger: Ledger) -> dict[int, str]:
-    """Where the application made what the newest window left: objects, and the newest items of what grew."""
-    newest, lines = ledger.cohorts[-1], {}
+        return look, int, tuple
+    if isinstance(holder, names.LRU):
+        return lambda: holder.cache_info().currsize, int, tuple
+    if not isinstance(holder, list | dict | set | collections.deque):
+        return int, int, tuple
 
-    def note(thing) -> None:
-        traced = tracemalloc.get_object_traceback(thing)
-        for frame in reversed(traced or ()):  # the newest first
-            if is_app_file(frame.filename):
-                lines[id(thing)] = f"{shown(frame.filename)}:{frame.lineno}"
-                return
+    def items():
+        return holder.values() if isinstance(holder, dict) else holder
 
-    for thing in gc.get_objects():
-        if id(thing) in newest:
-            note(thing)
-        elif isinstance(thing, list | dict | collections.deque) and (grew := ledger.grew(thing)) and grew[-1] > 0:
-            for item in (list(thing.values()) if isinstance(thing, dict) else list(thing))[-grew[-1] :]:
-                if not gc.is_tracked(item):
-                    note(item)
-    return lines
+    def newest() -> int:
+        return 0 if isinstance(holder, set) else id(next(reversed(items())))
+
+    return lambda: _length(holder), newest, lambda: {id(item) for item in list(items())}
 
 
 def _count(things: list, module: str, name: str) -> int:
     return sum(type(thing).__name__ == name and type(thing).__module__ == module for thing in things)
 
 
-def _lost_row(walk: Walk, ledger: Ledger, lines: dict[int, str]) -> dict | None:
+def _lost_row(walk: Walk, ledger: Ledger) -> dict | None:
     """Things that nothing in Python leads to: a C extension, or a function given to atexit."""
+    tables = (ledger.old, ledger.cohorts, ledger.lengths, *ledger.cohorts, *ledger.lengths)
+    mine = {id(table) for table in tables}
     lost = [
         x
         for x in walk.lost()
-        if not isinstance(x, types.FrameType | weakref.ref)
+        if id(x) not in mine
+        and not isinstance(x, types.FrameType | weakref.ref)
         and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
         and not (getattr(x, "__module__", None) or "").startswith("sessionlab")
     ]
@@ -533,7 +576,7 @@ def _lost_row(walk: Walk, ledger: Ledger, lines: dict[int, str]) -> dict | None:
     tops = [x for x in lost if id(x) not in held] or lost
     example = _telling(tops)
     line = next((names.line_of(x) for x in lost if names.line_of(x)), "")
-    title = "outside Python's own objects (C code, or atexit)"
+    title = ATEXIT
     sizes = [_size(x) for x in lost]
     return {
         "holder": title,
@@ -548,7 +591,6 @@ def _lost_row(walk: Walk, ledger: Ledger, lines: dict[int, str]) -> dict | None:
         "ends_in": None,
         "bytes": sum(sizes),
         "chain": [title, names.described(example)],
-        "allocated": [line for t in tops if (line := lines.get(id(t)))][:1],
         "defined": line,
         "owner": "app" if line else "python",
         "filled_by": "app" if line else "",

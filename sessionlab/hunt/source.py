@@ -9,14 +9,15 @@ from __future__ import annotations
 import ast
 import functools
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sessionlab.observe.where import is_app_file, shown
 
-FILLS = frozenset("append add appendleft insert extend setdefault update put put_nowait push register".split())
-EMPTIES = frozenset("pop popitem popleft remove discard clear truncate move_to_end".split())
+FILLS = re.compile(r"append(left)?|add|insert|extend|setdefault|update|put(_nowait)?|push|register")
+EMPTIES = re.compile(r"pop(item|left)?|remove|discard|clear|truncate|move_to_end")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def shrinks_anywhere(files: tuple[str, ...]) -> bool:
     for file in files:
         tree, _ = _parsed(file)
         for node in ast.walk(tree) if tree else ():
-            if isinstance(node, ast.Delete) or _method(node) in EMPTIES - {"update"}:
+            if isinstance(node, ast.Delete) or EMPTIES.fullmatch(_method(node)):
                 return True
     return False
 
@@ -101,7 +102,7 @@ def _method(node) -> str:
 
 
 def _fills(node, name: str) -> bool:
-    if _method(node) in FILLS and _word(node.func.value) == name:
+    if FILLS.fullmatch(_method(node)) and _word(node.func.value) == name:
         return True
     if isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -113,7 +114,7 @@ def _fills(node, name: str) -> bool:
 
 
 def _empties(node, name: str) -> bool:
-    if _method(node) in EMPTIES and _word(node.func.value) == name:
+    if EMPTIES.fullmatch(_method(node)) and _word(node.func.value) == name:
         return True
     if isinstance(node, ast.Delete):
         return any(isinstance(t, ast.Subscript) and _word(t.value) == name for t in node.targets)

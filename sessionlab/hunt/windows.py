@@ -17,6 +17,7 @@ LEAST_RATE = 0.02  # gains a session; less is not told from none
 FADING = 0.6  # a pace below this part of the earlier one is a pace that ends
 BYTES_FLOOR = 1024.0  # bytes a session; Panel itself keeps 200 to 450
 TINY = 64.0  # bytes a session that a library's own list of names may gain
+BUSY = ("event loop", "threading._active", "tornado.ioloop.IOLoop._pending_tasks")  # where much comes and goes
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,6 @@ class Holder:
     bytes: int = 0
     named: bool = False
     chain: Sequence[str] = ()
-    allocated: Sequence[str] = ()
     filled: Sequence[str] = ()
     emptied: Sequence[str] = ()
     shrinks: bool = False
@@ -196,8 +196,12 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
     per_session = holder.bytes / max(1, sum(sessions))
     if holder.owner != "app" and (holder.repeats or (not any(holder.below) and per_session < TINY and not holder.tops)):
         return found("residue", "a few bytes a session in a list of a library")
-    if holder.kind == "C" and trend.rate < 0.3:
+    if holder.kind == "C" and trend.rate < 0.9:
         return found("nothing", "what the lab itself had in hand")
+    if trend.rate < 0.5 and holder.container and not any(holder.items) and (holder.length or 0) <= 3:
+        return found("nothing", "the one of its places is filled anew")
+    if trend.rate < 0.5 and holder.holder.startswith(BUSY):
+        return found("nothing", "what runs at the moment")
     if trend.open:
         return found("open", trend.kind)
     if holder.ends_in is not None:
@@ -210,10 +214,9 @@ def _bound_of(holder: Holder) -> str:
     for bound in (holder.limit, holder.reads):
         if bound and (holder.length is None or holder.length <= bound["size"] + 1):
             return bound["name"]
-    if holder.container and holder.length and not any(holder.items) and any(holder.edges):
-        # a ring: nothing is added, places are filled anew
-        if sum(holder.edges) <= holder.length and sum(holder.below) <= 40 * max(1, sum(holder.edges)):
-            return f"its {holder.length} places"
+    places = holder.length if holder.container and not any(holder.items) else None
+    if places and 3 < sum(holder.edges) <= places and sum(holder.below) <= 40 * sum(holder.edges):
+        return f"its {places} places"  # a ring: nothing is added, places are filled anew
     return ""
 
 

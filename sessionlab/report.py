@@ -1,0 +1,175 @@
+"""How a hunt's result shows itself: text for a terminal, HTML with the chain drawn, one picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from pathlib import Path
+
+HEADLINE = {
+    "clean": "clean: nothing of a session stays",
+    "bounded": "bounded: something grows, up to a bound",
+    "leak": "leak: something of every session stays",
+    "never-expires": "sessions never expire",
+    "undecided": "undecided: it grows, but not so that it could be judged",
+}
+COLOUR = {"clean": "green", "bounded": "green", "leak": "red", "never-expires": "red", "undecided": "yellow"}
+HEX = {"green": "#1a7f37", "red": "#cf222e", "yellow": "#9a6700"}
+SHOWN = ("bytes", "objects", "documents", "models", "sessions", "threads")
+
+
+def size(number: float) -> str:
+    """Bytes as a reader says them: ``912 B``, ``12.4 KB``, ``1.3 MB``."""
+    for unit, factor in (("MB", 1e6), ("KB", 1e3)):
+        if abs(number) >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number:.0f} B"
+
+
+def numbers(result) -> str:
+    """What each session left, in one line; counts that did not change are left out."""
+    parts = [f"{size(result.per_session['bytes'])}"]
+    parts += [f"{result.per_session[k]:.3g} {k}" for k in SHOWN[1:] if abs(result.per_session.get(k, 0)) >= 0.05]
+    return ", ".join(parts)
+
+
+def claim(result) -> str:
+    """The floor, as a sentence."""
+    floor = result.floor
+    return f"less than {size(floor['bytes'])} or {floor['objects']:.2g} objects a session would not have been seen"
+
+
+def renderable(result):
+    """The result for a rich console."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+    from rich.tree import Tree
+
+    colour = COLOUR[result.verdict]
+    lines = [Text(HEADLINE[result.verdict], style=f"bold {colour}")]
+    lines.append(Text(f"{result.sessions} sessions in {result.seconds:.1f} s; each left {numbers(result)}"))
+    lines.append(Text(claim(result), style="dim"))
+    for culprit in result.culprits:
+        tree = Tree(Text(culprit.holder, style="bold"))
+        branch = tree
+        for step in culprit.chain[1:]:
+            branch = branch.add(Text(step))
+        lines += [Text(""), tree, *(Text(f"  {line}") for line in _about(culprit))]
+    lines += [Text(f"note: {note}", style="dim") for note in result.notes]
+    return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
+
+
+def _about(culprit) -> list[str]:
+    grows = f"grows by {culprit.grows_by:.3g} a session"
+    if culprit.bytes >= 1:
+        grows += f", {size(culprit.bytes)} of Python objects"
+    lines = [grows, f"belongs to: {culprit.owner}"]
+    if culprit.location:
+        lines.append(f"put there at {culprit.location}")
+    if culprit.advice:
+        lines.append(f"what to do: {culprit.advice}")
+    return lines
+
+
+def text(result, width: int = 100) -> str:
+    """The result as plain text."""
+    from rich.console import Console
+
+    console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
+    console.print(renderable(result))
+    return console.file.getvalue().rstrip()
+
+
+def fragment(result) -> str:
+    """The result as HTML for a notebook: the numbers, and the chain of each culprit drawn from holder to kept."""
+    colour = HEX[COLOUR[result.verdict]]
+    parts = [
+        f"<div style='font-family:sans-serif;border-left:4px solid {colour};padding:0 0 0 12px;margin:8px 0'>",
+        f"<div><b style='color:{colour}'>{html.escape(HEADLINE[result.verdict])}</b>"
+        f" &nbsp; <code>{html.escape(result.app)}</code></div>",
+        f"<div>{result.sessions} sessions; each left {html.escape(numbers(result))}</div>",
+        f"<div style='opacity:.7'>{html.escape(claim(result))}</div>",
+    ]
+    for culprit in result.culprits:
+        arrow = "<span style='opacity:.6'>&nbsp;&#10230;&nbsp;</span>"
+        boxes = [
+            "<span style='display:inline-block;border:1px solid currentColor;border-radius:4px;padding:1px 6px;"
+            f"margin:2px 0;{'font-weight:bold' if place == 0 else ''}'>{html.escape(step)}</span>"
+            for place, step in enumerate(culprit.chain)
+        ]
+        parts.append(f"<div style='margin-top:10px'>{arrow.join(boxes)}</div>")
+        parts += [f"<div style='padding-left:8px'>{html.escape(line)}</div>" for line in _about(culprit)]
+    parts += [f"<div style='opacity:.7'>note: {html.escape(note)}</div>" for note in result.notes]
+    return "\n".join([*parts, "</div>"])
+
+
+def page(result) -> str:
+    """The result as a page of its own, with the picture in it."""
+    picture = base64.b64encode(_png(result)).decode() if result.batches else ""
+    image = f"<img alt='{html.escape(alt(result))}' src='data:image/png;base64,{picture}'>" if picture else ""
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    return (
+        "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>"
+        f"<title>{html.escape(result.app)}: {result.verdict}</title>"
+        "<style>body{margin:2em;max-width:70em;color-scheme:light dark}img{max-width:100%}</style></head><body>"
+        f"{fragment(result)}{image}<p style='opacity:.7'>{html.escape(versions)}</p></body></html>"
+    )
+
+
+def write_page(result, file) -> None:
+    Path(file).write_text(page(result), encoding="utf-8")
+
+
+def alt(result) -> str:
+    """What the picture shows, in words."""
+    return (
+        f"What each session of {result.app} left, in {len(result.batches)} batches: {numbers(result)}; "
+        f"verdict {result.verdict}."
+    )
+
+
+def picture(result):
+    """A matplotlib figure: bytes and objects that each session left, batch by batch, against the floor."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    colour = HEX[COLOUR[result.verdict]]
+    ends, begin = [], 0
+    for batch in result.batches:
+        ends.append(begin + batch.sessions)
+        begin += batch.sessions
+    for axis, name, label in ((axes[0], "bytes", "KB a session"), (axes[1], "objects", "objects a session")):
+        scale = 1000 if name == "bytes" else 1
+        values = [getattr(batch, name) for batch in result.batches]
+        points = [(x, y / scale) for x, y in zip(ends, values, strict=True) if y is not None]
+        if points:
+            axis.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4, linewidth=1)
+            # one step, such as a module that is imported late, must not hide the rest
+            high = max(sorted(y for _, y in points)[: max(1, round(0.8 * len(points)))])
+            floor = result.floor[name] / scale
+            axis.axhline(floor, color="#57606a", linestyle="--", linewidth=1)
+            axis.annotate("floor", (0, floor), color="#57606a", fontsize=8, va="bottom")
+            top = 1.6 * max(high, floor)
+            axis.set_ylim(-0.35 * top, top)
+        axis.set_ylabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.axhline(0, color="#d0d7de", linewidth=0.8)
+    begin = 0
+    for number in sorted({batch.window for batch in result.batches}):
+        width = sum(batch.sessions for batch in result.batches if batch.window == number)
+        for axis in axes:
+            axis.axvspan(begin, begin + width, color="#57606a", alpha=0.06 if number % 2 else 0.0, linewidth=0)
+        axes[0].annotate(f"window {'ABCDEFGH'[number - 1]}", (begin, 1), xycoords=("data", "axes fraction"), fontsize=8)
+        begin += width
+    axes[1].set_xlabel("sessions opened and ended")
+    figure.suptitle(f"{result.app}: {result.verdict}", fontsize=11)
+    return figure
+
+
+def _png(result) -> bytes:
+    buffer = io.BytesIO()
+    picture(result).savefig(buffer, dpi=100, facecolor="white")
+    return buffer.getvalue()
