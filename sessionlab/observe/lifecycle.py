@@ -13,8 +13,6 @@ import functools
 import sys
 import time
 
-import psutil
-
 from sessionlab.observe.hooks import Hooks
 from sessionlab.observe.patches import Patches
 from sessionlab.observe.ring import EventRing, MemoryLine
@@ -55,7 +53,7 @@ class Lifecycle:
         self.created = self.destroyed = 0
         self.errors: set[str] = set()
         self._seen = array.array("q", [0]) * SEEN
-        self._started = psutil.Process().create_time()
+        self._started = time.time()  # psutil's answer can be wrong by a second
         self.hooks = Hooks(self)
         self._patches = Patches()
         self._handlers: set[type] = set()
