@@ -4,8 +4,7 @@ import os
 
 import panel as pn
 
-from sessionlab.harden import on_session_destroyed
-from sessionlab.harden.recover import recover_inputs
+from sessionlab.harden import on_session_destroyed, recover_inputs
 
 pn.extension(template="fast", notifications=True, reconnect=True)
 

@@ -6,8 +6,7 @@
 import logging
 import os
 
-from sessionlab.harden.drain import drain
-from sessionlab.harden.limits import SessionLimits
+from sessionlab.harden import SessionLimits, drain
 from sessionlab.harden.metrics import ROUTES
 
 __all__ = ["ROUTES"]  # /metrics and /readyz

@@ -27,7 +27,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from sessionlab import serve, visit
 from sessionlab.errors import VisitFailed
-from sessionlab.harden.limits import SessionLimits
+from sessionlab.harden import SessionLimits
 from sessionlab.serve import free_port
 
 ROOT = Path(__file__).parent.parent

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ from tornado.httpclient import AsyncHTTPClient
 from sessionlab import serve, visit
 from sessionlab.disturb import Outage
 from sessionlab.errors import ConnectionRefused, VisitFailed
-from sessionlab.harden import drain as module
+from sessionlab.harden import drain
 from sessionlab.serve import free_port, port_is_free
 from sessionlab.visit.browser import open_tab
 
@@ -67,7 +68,7 @@ PATIENCE = 20.0  # seconds for the interpreter's own end, on a machine that does
 PLUGIN = f"""
 import logging
 logging.getLogger("sessionlab.harden").setLevel("INFO")
-from sessionlab.harden.drain import drain
+from sessionlab.harden import drain
 drain(grace={GRACE}, notice=0.4, hooks=1.5, message="<Restart> soon")
 ROUTES = []
 """
@@ -189,7 +190,7 @@ async def test_a_hook_that_never_ends_shows_in_the_exit_code(app):
         import asyncio
         import panel as pn
         from sessionlab.harden import on_session_destroyed
-        from sessionlab.harden.drain import drain
+        from sessionlab.harden import drain
 
         drain(grace=1.5, notice=0, hooks=1)
         on_session_destroyed(lambda context, event: event.wait(), asyncio.Event())
@@ -255,7 +256,7 @@ async def test_pn_serve_drains(app):
         """
         import sys
         import panel as pn
-        from sessionlab.harden.drain import drain
+        from sessionlab.harden import drain
 
         drain(grace=4, notice=0.1, hooks=1)
         pn.serve({"app": sys.argv[1]}, port=int(sys.argv[2]), address="127.0.0.1", show=False)
@@ -307,5 +308,8 @@ async def opened(url: str):
 )
 def test_a_plan_that_cannot_work_is_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
-        module.drain(**wrong)
-    assert module._drainer.plan is None and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        drain(**wrong)
+    assert (
+        import_module("sessionlab.harden.drain")._drainer.plan is None
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )

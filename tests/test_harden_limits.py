@@ -14,7 +14,7 @@ from tornado.websocket import websocket_connect
 
 from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
-from sessionlab.harden.limits import SessionLimits
+from sessionlab.harden import SessionLimits
 
 APP = """
     import itertools
@@ -192,7 +192,7 @@ async def test_the_cap_of_one_user_leaves_others_alone(app):
     """The user is the one who is logged in; the limits are installed before the first session, by a setup file."""
     path = app("import panel as pn; pn.pane.HTML('x').servable()")
     setup = path.with_name("setup.py")
-    setup.write_text("from sessionlab.harden.limits import SessionLimits; SessionLimits(per_user=1).install()")
+    setup.write_text("from sessionlab.harden import SessionLimits; SessionLimits(per_user=1).install()")
     options = ["--basic-auth", "secret", "--cookie-secret", "salt", "--setup", str(setup)]
     anna, ben = ({"user": create_signed_value("salt", "user", name).decode()} for name in ("anna", "ben"))
     with serve(path, lifetime=600, check=0.3, panel_args=options) as server:
@@ -230,7 +230,7 @@ async def test_above_the_memory_line_retained_sessions_go_and_newcomers_wait(ser
 async def test_hooks_of_evicted_sessions_run_once(app):
     source = """
         import panel as pn
-        from sessionlab.harden.limits import SessionLimits
+        from sessionlab.harden import SessionLimits
 
         SessionLimits(retained=0).install()
         pn.state.on_session_destroyed(lambda context, say=print: say("HOOK", context.id))
@@ -256,7 +256,7 @@ async def test_a_session_that_cannot_be_built_uses_up_no_place(app):
     main = app("""
         from bokeh.models import Div
         from bokeh.server.server import Server
-        from sessionlab.harden.limits import SessionLimits
+        from sessionlab.harden import SessionLimits
 
         def page(doc):
             if "fail" in doc.session_context.request.arguments:

@@ -17,7 +17,7 @@ APP = """
     import time
     import panel as pn
     from sessionlab.harden import on_session_destroyed
-    from sessionlab.harden.limits import SessionLimits
+    from sessionlab.harden import SessionLimits
 
     SessionLimits(retained=3, live=6).install()
     if "slow" in pn.state.session_args:
@@ -158,7 +158,7 @@ async def test_the_memory_of_the_process_and_the_metrics_of_the_application_are_
 async def test_readyz_says_yes_until_the_server_drains(app):
     path = app("import panel as pn; pn.pane.HTML('x').servable()")
     path.with_name("production.py").write_text(
-        "from sessionlab.harden.drain import drain\n"
+        "from sessionlab.harden import drain\n"
         "from sessionlab.harden.metrics import ROUTES\n"
         "drain(grace=6, notice=1.5, hooks=1)\n"
     )

@@ -21,7 +21,7 @@ from tornado.ioloop import IOLoop
 
 from sessionlab import Outage, serve
 from sessionlab.harden import recover as module
-from sessionlab.harden.recover import recover_inputs
+from sessionlab.harden import recover_inputs
 from sessionlab.visit.browser import Browser
 
 W = pn.widgets
@@ -30,17 +30,16 @@ REQUEST = HTTPServerRequest(
 )
 TOKEN = generate_jwt_token("any")
 APP = """
-    import itertools
+    import secrets
     import panel as pn
-    from sessionlab.harden.recover import recover_inputs
+    from sessionlab.harden import recover_inputs
 
     pn.extension(notifications=True, reconnect=True)
-    numbers = pn.state.as_cached("numbers", itertools.count)
     note = pn.widgets.TextInput(label="note", value="empty")
     year = pn.widgets.IntSlider(label="year", start=2000, end=2030, value=2000)
     kind = pn.widgets.Select(label="kind", options={"one": object(), "two": object()})
     other = pn.widgets.TextInput(label="other", value="empty")
-    born = pn.pane.HTML(f"session number {next(numbers)}")
+    born = pn.pane.HTML(f"session {secrets.token_hex(8)}")
     echo = pn.pane.HTML(pn.bind(lambda n, y, k: f"{n} {y} {k is kind.options['two']}", note, year, kind))
     recover_inputs(note, year, chosen=kind)
     pn.Column(note, year, kind, other, echo, born).servable()
@@ -264,27 +263,33 @@ async def test_in_a_browser_values_outlive_the_session_and_the_server(app):
     with serve(app(APP), lifetime=0.4, check=0.1, env=environment) as server, Outage(server) as outage:
         async with Browser() as browser, await browser.open(outage.url) as tab:
             echo, other = tab.page.get_by_text("typed 2003 True"), tab.page.get_by_label("other")
+            sessions = []
+
+            async def another_session() -> bool:
+                name = await tab.page.get_by_text("session ").inner_text()
+                return name not in sessions and sessions.append(name) is None
+
+            await tab.wait_for(another_session)
             await tab.fill("note", "typed")
             await tab.slide("year", 3)
             await tab.page.get_by_label("kind").select_option("two")
             await tab.fill("other", "not declared")
             await echo.wait_for()
-            await tab.page.get_by_text("session number 1").wait_for()  # number 0 was asked for by serve()
             await tab.settle()
 
             outage.refuse(seconds=1.5)  # for longer than the session lives; the page comes back by itself
-            await tab.page.get_by_text("session number 2").wait_for()
-            await echo.wait_for(timeout=1000)
+            await tab.wait_for(another_session, timeout=30)
+            await echo.wait_for()
             assert await tab.page.get_by_label("note").input_value() == "typed"
             assert await other.input_value() == "empty"
 
             await asyncio.to_thread(server.restart)
             await tab.page.reload()
-            await tab.page.get_by_text("session number 1").wait_for()
-            await echo.wait_for(timeout=5000)
+            await tab.wait_for(another_session)
+            await echo.wait_for()
 
             await tab.page.evaluate("sessionStorage.setItem(Object.keys(sessionStorage)[0], 'forged')")
             await tab.page.reload()
-            await tab.page.get_by_text("session number 2").wait_for()
+            await tab.wait_for(another_session)
             await tab.page.get_by_text("empty 2000 False").wait_for()
             assert not tab.errors

@@ -12,14 +12,13 @@ import secrets
 import time
 from dataclasses import dataclass
 
-import param
 from bokeh.document import Document
 from bokeh.document.events import MessageSentEvent
 from bokeh.models import CustomJS
 from bokeh.settings import settings
 from panel.io.state import set_curdoc, state
 from panel.util import indexOf
-from panel.widgets import AutocompleteInput, FileInput, PasswordInput, Widget
+from panel.widgets import AutocompleteInput, Button, FileInput, MultiSelect, PasswordInput, Select, Widget
 
 from .current import application_context_of, current_document
 
@@ -28,6 +27,8 @@ log = logging.getLogger("sessionlab.harden")
 TYPE = "sessionlab_recover"
 SECRET = re.compile(r"pass(word|phrase|wort)|secret|token|api.?key|credential", re.IGNORECASE)
 _NAME = "_sessionlab_recovery"
+# Three classes of param, as Panel uses them.
+Parameter, List, Event = (type(widget.param.value) for widget in (Select, MultiSelect, Button))
 _process_key = secrets.token_bytes(32)
 
 # Runs when the page is ready and after each reconnect, also of one whose session is new: hands over what is stored, and
@@ -46,10 +47,10 @@ cb_obj._trigger_on_change(new MessageSentEvent(cb_obj, type, stored))
 
 
 def recover_inputs(
-    *widgets: Widget | param.Parameter,
+    *widgets: Widget | Parameter,
     max_bytes: int = 4096,
     max_age: float = 86400,
-    **named: Widget | param.Parameter,
+    **named: Widget | Parameter,
 ) -> None:
     """Bring the values of these widgets back when the page gets a new session.
 
@@ -99,7 +100,7 @@ class _Input:
     """A parameter whose value is kept under a name."""
 
     name: str
-    owner: param.Parameterized
+    owner: object
     parameter: str
 
     @property
@@ -124,7 +125,7 @@ class _Input:
             json.dumps(value)
             return value
         labels, values = list(choices), list(choices.values())
-        if isinstance(parameter, param.List):
+        if isinstance(parameter, List):
             return [labels[indexOf(each, values)] for each in value]
         return labels[indexOf(value, values)]
 
@@ -139,14 +140,14 @@ class _Input:
                     raise ValueError(f"{number} is not between {start} and {end}")
         else:
             try:
-                value = [choices[label] for label in value] if isinstance(parameter, param.List) else choices[value]
+                value = [choices[label] for label in value] if isinstance(parameter, List) else choices[value]
             except KeyError as missing:
                 raise ValueError(f"there is no option {missing}") from None
         setattr(self.owner, self.parameter, value)
 
 
-def _input(name: str, thing: Widget | param.Parameter) -> _Input:
-    if isinstance(thing, param.Parameter):
+def _input(name: str, thing: Widget | Parameter) -> _Input:
+    if isinstance(thing, Parameter):
         owner, parameter = thing.owner, thing.name
     elif isinstance(thing, Widget) and "value" in thing.param:
         owner, parameter = thing, "value"
@@ -158,7 +159,7 @@ def _input(name: str, thing: Widget | param.Parameter) -> _Input:
         raise ValueError(f"{thing!r} has no name; write recover_inputs(some_name=...)")
     if isinstance(owner, PasswordInput) or SECRET.search(name) or SECRET.search(label):
         raise ValueError(f"{name!r} is a secret, and the page would keep it in the open; leave it out")
-    if isinstance(owner, FileInput) or isinstance(owner.param[parameter], param.Event):
+    if isinstance(owner, FileInput) or isinstance(owner.param[parameter], Event):
         raise ValueError(f"{name!r} ({type(owner).__name__}) has no value that could be set again; leave it out")
     item = _Input(name, owner, parameter)
     try:
