@@ -567,29 +567,33 @@ APP = """
         kinds = {"hardened": lambda: block_expiration(linger=2), "stock": pn.state.block_expiration}
         return kinds.get(kind.value, contextlib.nullcontext)()
 
+    def working():
+        print("WORKING", name, flush=True)
+        return not os.path.exists(finish)
+
     def done():
         result.value = "done"
         print("DONE", name, flush=True)
 
     def sync(event):  # on a thread of Panel's, because of --num-threads
         with block():
-            while not os.path.exists(finish):
+            while working():
                 time.sleep(0.02)
             done()
 
     async def coroutine(event):
         with block():
-            while not os.path.exists(finish):
+            while working():
                 await asyncio.sleep(0.02)
             done()
 
     def thread(event):
         own = block()
 
-        def work(exists=os.path.exists, finish=finish, sleep=time.sleep, done=done):
+        def work():
             with own:
-                while not exists(finish):
-                    sleep(0.02)
+                while working():
+                    time.sleep(0.02)
                 done()
 
         threading.Thread(target=work).start()
@@ -622,6 +626,7 @@ async def start_and_lose(server, name, how, protection):
     session = await visit(f"{server.url}?name={name}")
     await session.set("kind", value=protection)
     await session.click(how)
+    await logged(server, f"WORKING {name}$")
     await session.drop()
     return session
 
