@@ -1,0 +1,92 @@
+"""Make sure that there is a Chromium to drive, and that it draws a page: ``python -m sessionlab.visit.get_browser``.
+
+One line says which. When there is none: as root on a system with apt, the distribution's own package; else
+Playwright's download, into the folder of the user. The exit code is 1, with the reason, when none could be had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sessionlab.errors import NoBrowser, SessionLabError, WrongBrowserPath
+from sessionlab.visit.browser import Browser, find_chromium
+
+COLOUR = (102, 51, 153)
+PAGE = f"data:text/html,<body style='background: rgb{COLOUR}'>"
+
+
+def main() -> int:
+    try:
+        path = _found_or_installed()
+        version = asyncio.run(_draws_a_page(path))
+    except SessionLabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Chromium {version}: {path}")
+    return 0
+
+
+def _found_or_installed() -> Path:
+    try:
+        return find_chromium()
+    except WrongBrowserPath:  # no other takes the place of the one that was asked for
+        raise
+    except NoBrowser:
+        return _install()
+
+
+def _install() -> Path:
+    if _apt_has_one() and _run("apt-get", "install", "-y", "chromium"):
+        try:
+            return find_chromium()
+        except NoBrowser:
+            print("The package is installed and holds no Chromium that can be driven; asking Playwright.")
+    _run(sys.executable, "-m", "playwright", "install", "chromium")
+    try:
+        return find_chromium()
+    except NoBrowser as error:
+        raise NoBrowser(
+            "There is no Chromium on this machine, and none could be installed.",
+            why=f"{error.why}\nWhat was tried is above.".strip(),
+            advice="install Chromium, Chrome or Edge yourself, or let CHROME_PATH name one.",
+        ) from None
+
+
+def _apt_has_one() -> bool:
+    """Whether apt can install a real Chromium here; on Ubuntu its package is an empty one that asks for a snap."""
+    if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") and _run("apt-get", "update")):
+        return False
+    shown = subprocess.run(["apt-cache", "show", "chromium"], capture_output=True, text=True)
+    return shown.returncode == 0 and "Package: chromium" in shown.stdout and "snap" not in shown.stdout.lower()
+
+
+def _run(*command: str) -> bool:
+    print("$", " ".join(command), flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        return subprocess.run(command, env=environment).returncode == 0
+    except OSError as error:
+        print(error)
+        return False
+
+
+async def _draws_a_page(path: Path) -> str:
+    """The version of the browser, which has started and drawn a page in the colour that the page asks for."""
+    from PIL import Image
+
+    async with Browser(path) as browser:
+        tab = await browser.open(PAGE, width=200, height=100)
+        picture = Image.open(io.BytesIO((await tab.screenshot()).png)).convert("RGB")
+        if picture.size != (200, 100) or picture.getpixel((100, 50)) != COLOUR:
+            raise NoBrowser(f"{path} started and did not draw a page.", advice="let CHROME_PATH name another browser.")
+        return browser.version
+
+
+if __name__ == "__main__":
+    sys.exit(main())
