@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -37,3 +38,16 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def browser_or_skip() -> None:
+    """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
+    from sessionlab.errors import NoBrowser
+    from sessionlab.visit.browser import find_chromium
+
+    try:
+        find_chromium()
+    except NoBrowser as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))

@@ -14,6 +14,15 @@ from sessionlab.child import Child
 from sessionlab.errors import ServerNotReady
 from sessionlab.serve import HOST, free_port
 
+# Where Jupyter keeps what it knows of its user; here, a folder of the server's own.
+FOLDERS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+)
+
 
 def base_url() -> str | None:
     """The base URL of the Jupyter server that started this kernel, with a slash at its end.
@@ -35,15 +44,20 @@ class JupyterServer:
     ----------
     url : its address with the base URL, a slash at the end.
     token : what it asks every visitor for.
+    home : the folder with its settings and its running files.
     child : the `sessionlab.child.Child` that runs it.
     """
 
     def __init__(self, root: Path | str = ".", base: str = "/user/demo/", ready_timeout: float = 60.0):
-        self._home = tempfile.TemporaryDirectory()
+        self._folder = tempfile.TemporaryDirectory()
+        self.home = self._folder.name
         self.port, self.token = free_port(), secrets.token_urlsafe(16)
         self.url = f"http://{HOST}:{self.port}{base}"
-        folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-        environment = {name: str(Path(self._home.name, name)) for name in folders}
+        # Nobody is there to answer whether news are wanted.
+        settings = Path(self.home, "JUPYTERLAB_SETTINGS_DIR", "@jupyterlab", "apputils-extension")
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+        environment = {name: str(Path(self.home, name)) for name in FOLDERS}
         environment["JUPYTER_TOKEN"] = self.token
         options = {
             "ServerApp.ip": HOST,
@@ -53,7 +67,8 @@ class JupyterServer:
             "ServerApp.root_dir": Path(root).resolve(),
             "ServerApp.open_browser": False,
             "ServerApp.allow_root": True,  # in a container root is all there is; it listens on loopback only
-            "LabApp.expose_app_in_browser": True,  # so that a test can give JupyterLab a command by its name
+            "LabApp.expose_app_in_browser": True,  # whoever drives it can ask it whether the kernel is there
+            "JupyterNotebookApp.expose_app_in_browser": True,
         }
         command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
         self.child = Child(command, environment)
@@ -76,7 +91,7 @@ class JupyterServer:
 
     def stop(self) -> None:
         self.child.stop()
-        self._home.cleanup()
+        self._folder.cleanup()
 
     def __enter__(self) -> JupyterServer:
         return self
