@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sessionlab import cli_hunt
+from sessionlab import cli_hunt, cli_serve
 from sessionlab.errors import SessionLabError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     raise typer.Exit(0 if diagnosis.ready else 1)
 
 
+cli_serve.register(app)
 cli_hunt.register(app)
 
 

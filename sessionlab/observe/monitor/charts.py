@@ -169,7 +169,7 @@ class Charts:
             (local(b.begin), _right(b.end), y) for y, bar in enumerate(bars) for b in bar.blocked if b.end > start
         ]
         sync(self._blocks, dict(zip(("left", "right", "y"), _columns(blocks, 3), strict=True)))
-        self._update_marks(view, start, {(bar.pid, bar.id): y for y, bar in enumerate(bars)})
+        self._update_marks(view, start, {bar.number: y for y, bar in enumerate(bars)})
         rows = max(FEWEST_ROWS, len(bars))
         place = next((y for y, bar in enumerate(bars) if bar.label == chosen and bar.end == math.inf), -10)
         sync(self._chosen, {"y": [place], "left": [0.0], "right": [FAR]})
@@ -182,8 +182,8 @@ class Charts:
         _set(axis.ticker, ticks=list(labels))
 
     def _update_marks(self, view: View, start: float, rows: dict) -> None:
-        marks = [m for m in view.marks if m.kind in SHOWN_MARKS and m.time > start and (m.pid, m.id) in rows]
-        columns = _columns([(local(m.time), rows[m.pid, m.id], m.kind) for m in marks], 3)
+        marks = [m for m in view.marks if m.kind in SHOWN_MARKS and m.time > start and m.number in rows]
+        columns = _columns([(local(m.time), rows[m.number], m.kind) for m in marks], 3)
         sync(self._marks, dict(zip(("x", "y", "kind"), columns, strict=True)))
 
     def _update_lines(self, view: View, start: float) -> None:

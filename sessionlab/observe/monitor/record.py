@@ -27,8 +27,9 @@ class Record:
 
     def __init__(self):
         self.cursors: dict[str, float] = {}
-        self._bars: dict[tuple, Bar] = {}  # by worker, id, and how many there were before: an id may come again
-        self._open: dict[tuple[int, str], tuple] = {}
+        self._bars: dict[int, Bar] = {}  # by number
+        self._open: dict[tuple[int, str], int] = {}  # worker and id -> number of the bar of the session that is there
+        self._last: dict[tuple[int, str], int] = {}  # the same, whether it is there or gone: a hook may fail later
         self._offsets: dict[int, float] = {}  # worker -> this machine's clock minus the worker's
         self._answered: dict[int, float] = {}
         self._memory: dict[int, list[float]] = {}  # worker -> when it was last measured there, and bytes
@@ -38,7 +39,7 @@ class Record:
         self._events: collections.deque[Event] = collections.deque(maxlen=EVENTS)
         self._samples: collections.deque[Sample] = collections.deque(maxlen=SAMPLES)
         self._gaps: collections.deque[tuple[float, float]] = collections.deque(maxlen=50)
-        self._seen, self._taken, self._created, self._dropped, self._serial = 0.0, 0, 0, 0, 0
+        self._seen, self._taken, self._created, self._dropped, self._number = 0.0, 0, 0, 0, 0
         self._trouble = ""
 
     # -- what comes in ------------------------------------------------------------------------------------
@@ -93,16 +94,17 @@ class Record:
         self._events.extend(sorted(lines, key=lambda line: line.time))
 
     def _note(self, pid: int, label: str, kind: str, event: dict, when: float) -> None:
-        key = self._open.get((pid, event.get("id", "")))
+        where = (pid, event.get("id", ""))
+        number = self._open.get(where)
         if kind == "created":
             self._created += 1
-            if key is None:
+            if number is None:
                 self._begin(pid, event["id"], label, event["app"], (Segment("new", when),))
-        elif kind in MARKED and event.get("id"):
-            self._marks.append(Mark(when, kind, pid, event["id"]))
-        if key is None:
+        elif kind in MARKED and where in self._last:
+            self._marks.append(Mark(when, kind, self._last[where]))
+        if number is None:
             return
-        bar = self._bars[key]
+        bar = self._bars[number]
         if kind in ("connected", "resumed", "restarted"):
             bar = bar.enter("connected", when)
         elif kind == "disconnected" and not event["connections"]:
@@ -111,8 +113,8 @@ class Record:
             bar = bar.block(event["blocks"], when)
         elif kind == "destroyed":
             bar = bar.ended(when)
-            del self._open[pid, bar.id]
-        self._bars[key] = bar
+            del self._open[where]
+        self._bars[number] = bar
 
     def _take_sessions(self, answer: dict, now: float) -> None:
         """Put right what the events did not tell: those from before the monitor began, or that were lost."""
@@ -120,28 +122,28 @@ class Record:
         self._rows[pid] = [{**row, "label": _label(row["session"], pid, several)} for row in answer["sessions"]]
         for row in self._rows[pid]:
             since = now - row["unused"] if row["state"] == "disconnected" and row["unused"] is not None else now
-            key = self._open.get((pid, row["id"]))
-            if key is None:
+            number = self._open.get((pid, row["id"]))
+            if number is None:
                 begin = now - (row["age"] or 0.0)
                 segments = (Segment(row["state"], begin),)
                 if row["state"] == "disconnected":
                     segments = (Segment("connected", begin, since), Segment("disconnected", since))
-                key = self._begin(pid, row["id"], row["label"], row["app"], segments)
-            bar = self._bars[key].enter(row["state"], since).block(row["blocks"], now)
-            self._bars[key] = bar if bar.label == row["label"] else dataclasses.replace(bar, label=row["label"])
+                number = self._begin(pid, row["id"], row["label"], row["app"], segments)
+            bar = self._bars[number].enter(row["state"], since).block(row["blocks"], now)
+            self._bars[number] = bar if bar.label == row["label"] else dataclasses.replace(bar, label=row["label"])
         alive = {row["id"] for row in self._rows[pid]}
         for where in [(p, i) for p, i in self._open if p == pid and i not in alive]:
             self._end(where, now)
 
-    def _begin(self, pid: int, id: str, label: str, app: str, segments: tuple[Segment, ...]) -> tuple:
-        self._serial += 1
-        key = self._open[pid, id] = (pid, id, self._serial)
-        self._bars[key] = Bar(label, id, app, pid, segments)
-        return key
+    def _begin(self, pid: int, id: str, label: str, app: str, segments: tuple[Segment, ...]) -> int:
+        self._number += 1
+        self._bars[self._number] = Bar(self._number, label, id, app, pid, segments)
+        self._open[pid, id] = self._last[pid, id] = self._number
+        return self._number
 
     def _end(self, where: tuple[int, str], when: float) -> None:
-        key = self._open.pop(where)
-        self._bars[key] = self._bars[key].ended(when)
+        number = self._open.pop(where)
+        self._bars[number] = self._bars[number].ended(when)
 
     def _worker_ended(self, pid: int) -> None:
         """A worker process is gone, and its sessions with it; when exactly is not known."""
@@ -160,11 +162,13 @@ class Record:
 
     def _forget(self, before: float) -> None:
         """Drop bars that ended long ago, and the oldest of those that ended if there are too many."""
-        over = [key for key, bar in self._bars.items() if bar.end < before]
+        over = [bar for bar in self._bars.values() if bar.end < before]
         if len(self._bars) - len(over) > BARS:
-            over = [key for key, bar in self._bars.items() if bar.end < math.inf][: len(self._bars) - BARS]
-        for key in over:
-            del self._bars[key]
+            over = [bar for bar in self._bars.values() if bar.end < math.inf][: len(self._bars) - BARS]
+        for bar in over:
+            del self._bars[bar.number]
+            if self._last.get((bar.pid, bar.id)) == bar.number:
+                del self._last[bar.pid, bar.id]
 
     # -- what goes out ------------------------------------------------------------------------------------
 

@@ -63,7 +63,13 @@ def _memory(view: View, now: float, known: bool) -> str:
     if not seen:
         return _tile("memory", "Memory", "–", False, "resident")
     change = (seen[-1].memory - seen[0].memory) / 1e6
-    return _tile("memory", "Memory", f"{seen[-1].memory / 1e6:,.0f} MB", known, f"{change:+.1f} MB in a minute")
+    return _tile(
+        "memory",
+        "Memory",
+        f"{seen[-1].memory / 1e6:,.0f} MB",
+        known,
+        f"{change:+.1f} MB in a minute" if known else "resident",
+    )
 
 
 def status(view: View, now: float) -> str:

@@ -26,8 +26,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
-    """The life of one session as far as it was seen; ``blocked`` are the times when its expiration was blocked."""
+    """The life of one session as far as it was seen; ``blocked`` are the times when its expiration was blocked.
 
+    ``number`` is the bar's own: a session that was restarted has a new bar under the same ``id``.
+    """
+
+    number: int
     label: str
     id: str
     app: str
@@ -76,12 +80,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something worth a mark on the bar of the session ``id``."""
+    """Something worth a mark on the bar of that ``number``."""
 
     time: float
     kind: str
-    pid: int
-    id: str
+    number: int
 
 
 @dataclass(frozen=True)

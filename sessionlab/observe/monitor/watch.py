@@ -151,8 +151,9 @@ class Watch:
         def told(discarded) -> str:
             if not discarded.kept:
                 return f"Session {label} has been ended."
-            blocks = discarded.kept[0].blocks
-            return f"Session {label} lost its connection but stays: {f'{blocks} blocks' if blocks else 'in use again'}."
+            kept = discarded.kept[0]
+            why = f"{kept.blocks} blocks" if kept.blocks else "a connection" if kept.connections else "its own callback"
+            return f"Session {label} could not be ended yet: {why} kept it."
 
         self._order(f"Ending session {label} …", lambda: self._probe.end(row["id"]), told)
 

@@ -1,0 +1,54 @@
+"""The command ``sessionlab serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    context: typer.Context,
+    app: Annotated[str, typer.Argument(help="a script, a directory app, a notebook, or module:function")],
+    framework: Annotated[str | None, typer.Option(help="panel or bokeh; by default told from the imports")] = None,
+) -> None:
+    """The app with its live session monitor beside it, until Ctrl-C. What stands after -- goes to `panel serve`.
+
+    The app's log goes to stderr.
+    """
+    from sessionlab.hunt.look import framework_of
+    from sessionlab.observe.monitor import Monitor
+    from sessionlab.serve import serve as start
+
+    framework = framework or framework_of(app, context.args)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        start(app, framework=framework, panel_args=context.args) as server,
+        Monitor(server) as monitor,
+    ):
+        for url in monitor.app_urls.values():
+            print(f"The application   {url}")
+        print(f"Its live monitor  {monitor.url}")
+        print("Ctrl-C ends both.", flush=True)
+        _pass_on(server.log)
+        print(f"The server has ended with exit code {server.wait()}. Ctrl-C ends its monitor.", flush=True)
+        threading.Event().wait()
+
+
+def _pass_on(log) -> None:
+    """Write the log to stderr until the server ends."""
+    ended, written = False, 0
+    while not ended:
+        ended = log.wait_for_end(0.3)
+        if new := log.dropped + len(log) - written:
+            print(*log.lines[-new:], sep="\n", file=sys.stderr, flush=True)
+            written += new
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command to the lab's command line."""
+    # Arguments after `--` are the server's own: typer hands them over unread.
+    cli.command(name="serve", context_settings={"allow_extra_args": True})(serve)
