@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import functools
 import gc
@@ -18,7 +19,7 @@ from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 
-from . import admission
+from . import admission, destroy
 from .admission import Refusal, Visitor
 from .served import has_connected, is_reused, resident_memory, sessions, watch, wrap
 
@@ -143,6 +144,8 @@ class SessionLimits:
         while resident_memory() > self.memory and (victims := _evictable(sessions())):
             for pair in victims[: max(1, len(victims) // 4)]:
                 await _evict(pair, "memory")
+            if hooks := [h._task for h in destroy._live if h._task is not None]:  # what they may need is kept till then
+                await asyncio.wait(hooks, timeout=1)
             gc.collect()
             _trim()
 
