@@ -65,7 +65,8 @@ async def test_the_reader_cuts_the_wire_and_the_app_comes_back(jupyter):
         toast = frame.locator(".notyf__toast")
         await page.get_by_role("button", name="Refuse 10 s").click()
         await toast.get_by_text("Server connection lost").first.wait_for(timeout=10_000)
-        drawn = "document.querySelector('.notyf__toast').getAnimations({subtree: true}).every(a => a.playState === 'finished')"
+        animations = "document.querySelector('.notyf__toast').getAnimations({subtree: true})"
+        drawn = f"{animations}.every(animation => animation.playState === 'finished')"
         await frame.wait_for_function(drawn, timeout=5000)
         ARTEFACTS.mkdir(exist_ok=True)
         await page.screenshot(path=ARTEFACTS / "chapter-02-in-jupyterlab.png")

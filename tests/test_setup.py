@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def requirements() -> dict[str, str]:
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *(line for extra in ("lab", "course", "test") for line in extras[extra])]
+    lines = [*PROJECT["dependencies"], *(line for extra in ("lab", "metrics", "course", "test") for line in extras[extra])]
     found = {r.name: str(r.specifier) for r in map(Requirement, lines)}
     found.pop("sessionlab")  # an extra that names another extra
     return found
