@@ -12,6 +12,7 @@ from .destroy import on_session_destroyed
 from .drain import drain
 from .limits import SessionLimits
 from .locals import session_locals
+from .reconnect import reconnect
 from .recover import recover_inputs
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "block_expiration",
     "drain",
     "on_session_destroyed",
+    "reconnect",
     "recover_inputs",
     "session_locals",
 ]

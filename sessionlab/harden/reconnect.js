@@ -1,0 +1,188 @@
+// The page's side of harden.reconnect(). It runs when the page is ready and when its connection is lost, and stays for
+// the life of the page: BokehJS keeps the handlers of the first session. A line that defines `settings` is put before.
+const {type, retry, texts} = settings
+const page = cb_obj[type] ??= watch(cb_obj)
+if (cb_data?.event_name == "connection_lost") page.lost(cb_data.connection.deref())
+
+function watch(doc) {
+  const notice = make_notice(doc)
+  let conn = null          // BokehJS' connection, known from the first loss on
+  let first_token = null   // the one that the page came with: opens a new session if need be, until it expires
+  let expires = Infinity   // when, by this machine's clock
+  let ticket = null        // good for this session, as long as it lives; the server sends a new one now and then
+  let lost_at = null, attempt = null, wake = null
+
+  doc.on_message(type, (message) => {
+    ticket = message.ticket ?? ticket
+    if (message.expires != null) expires = Date.now() + message.expires * 1000
+    if (message.outcome != null) notice.show(message.outcome)
+  })
+  addEventListener("online", hurry)
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry() })
+  silence_panel(doc)
+  return {lost}
+
+  function lost(connection) {
+    if (connection == null || lost_at != null) return
+    if (conn == null) adopt(connection)
+    void come_back()
+  }
+
+  function adopt(connection) {
+    conn = connection
+    first_token = conn.token
+    conn._try_reconnect = (asked) => { if (asked) hurry() }  // not for BokehJS' own timers; for reconnect() of its event
+    const pull = conn._pull_doc_json.bind(conn)
+    conn._pull_doc_json = async () => {
+      const reply = await pull()
+      put_buffers(reply.doc_json, reply.buffers)  // which BokehJS 3.9 forgets when it pulls again
+      return reply
+    }
+  }
+
+  function hurry() {
+    if (attempt == null) wake?.()
+    else if (attempt.socket.readyState == WebSocket.CONNECTING && Date.now() - attempt.since > 300) {
+      attempt.again = true  // it may hang since before the network came back
+      attempt.socket.close()
+    }
+  }
+
+  async function come_back() {
+    lost_at = Date.now()
+    let unheard = 0, use_first = ticket == null, wait = 100 * Math.random()
+    const words = setTimeout(() => notice.show("lost", hurry), 400)  // a blip needs none
+    while (true) {
+      await new Promise((resolve) => { wake = resolve; setTimeout(resolve, wait) })
+      wake = null
+      const {answer, again} = await try_once(use_first ? first_token : ticket)
+      const expired = Date.now() > expires
+      if (answer == "connected") break
+      unheard = answer == "unheard" ? unheard + 1 : 0
+      if (answer == "refused" || (answer == "gone" && expired) || (ticket == null && expired && unheard >= 2)) {
+        clearTimeout(words)
+        notice.show("refused")
+        return  // for good: `lost_at` stays
+      }
+      if (answer == "gone") ticket = null
+      if (unheard == 8) notice.show("refused")  // a proxy, or a server that was restarted; it may still change its mind
+      use_first = ticket == null || (unheard % 3 == 2 && !expired)
+      wait = answer == "gone" || again ? 0 : pause()
+    }
+    clearTimeout(words)
+    lost_at = null
+    const {ClientReconnected} = Bokeh.require("core/bokeh_events")
+    doc.event_manager.send_event(new ClientReconnected())
+  }
+
+  // Around `retry` seconds at first, then around 2 % of the time that has passed; ten times as long when nobody looks.
+  function pause() {
+    const mean = Math.max(retry, Math.min(10, (Date.now() - lost_at) / 1000 * 0.02))
+    return 1000 * mean * (0.6 + 0.8 * Math.random()) * (document.hidden ? 10 : 1)
+  }
+
+  // "connected"; "gone" or "refused", as the server says of a ticket; "unheard" if a connection was opened and closed
+  // without a word; "unreachable".
+  async function try_once(token) {
+    if (conn.socket != null) return {answer: "unreachable"}
+    conn.token = token
+    conn._receiver = new conn._receiver.constructor()  // the old one may have half a message in it
+    const known = new Set(Bokeh.documents)
+    const connected = conn.connect()
+    const {socket} = conn
+    const closed = new Promise((resolve) => socket.addEventListener("close", resolve))
+    let answer = "unreachable"
+    attempt = {socket, since: Date.now(), again: false}
+    const patience = setTimeout(() => socket.close(), Math.min(30000, 5000 + (Date.now() - lost_at) / 4))
+    socket.addEventListener("open", () => { answer = "unheard" })
+    socket.addEventListener("message", ({data}) => {
+      clearTimeout(patience)
+      if (typeof data == "string" && data.startsWith(`{"${type}"`)) answer = JSON.parse(data)[type]
+    })
+    try {
+      await connected
+      if (conn.socket == socket) answer = "connected"
+    } catch {
+      socket.close()
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 3000))])
+    }
+    clearTimeout(patience)
+    for (const spare of Bokeh.documents.filter((other) => !known.has(other) && other.roots().length == 0)) {
+      Bokeh.documents.splice(Bokeh.documents.indexOf(spare), 1)  // each pull leaves an empty one behind
+    }
+    const {again} = attempt
+    attempt = null
+    return {answer, again}
+  }
+}
+
+function put_buffers(value, buffers) {
+  if (value == null || typeof value != "object") return
+  if (value.type == "bytes" && buffers.has(value.data?.id)) value.data = {buffer: buffers.get(value.data.id)}
+  else for (const item of Object.values(value)) put_buffers(item, buffers)
+}
+
+// Panel's own words come from handlers of its notification area, which say "re-established" whatever was lost.
+function silence_panel(doc) {
+  const others = (handlers) => handlers.filter((h) => !(typeof h == "function" && String(h).includes("reconnect_toast")))
+  for (const name of ["connection_lost", "client_reconnected"]) {
+    doc._document_callbacks.set(name, others(doc._document_callbacks.get(name) ?? []))
+  }
+  const on_event = doc.on_event.bind(doc)
+  doc.on_event = (event, ...handlers) => on_event(event, ...others(handlers))
+}
+
+// What is said stands in one element with role=status; where Panel's notifications are on, they show it too.
+function make_notice(doc) {
+  const element = document.createElement("div")
+  element.id = type
+  element.setAttribute("role", "status")
+  element.setAttribute("aria-live", "polite")
+  document.body.append(element)
+  const look = "position: fixed; z-index: 10000; left: 50%; bottom: 1em; transform: translateX(-50%); padding: 0.6em 1em;" +
+    "border-radius: 4px; font: 14px sans-serif; color: white; box-shadow: 0 2px 8px #0006; background: "
+  const hidden = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+  const kinds = {lost: ["error", "#a33327"], resumed: ["success", "#1f6f3f"], restarted: ["warning", "#7a5200"], refused: ["error", "#a33327"]}
+  const buttons = {lost: "now", restarted: "close", refused: "reload"}
+  const does = {reload: () => location.reload(), close: hide}
+  let toaster = null, toast = null, timer = null
+  hide()
+  return {show}
+
+  function hide() {
+    if (toast != null) toaster.dismiss(toast)
+    toast = null
+    element.style.cssText = hidden
+    element.replaceChildren()
+    element.dataset.outcome = ""
+  }
+
+  function show(outcome, action) {
+    clearTimeout(timer)
+    hide()
+    const [kind, colour] = kinds[outcome]
+    element.dataset.outcome = outcome
+    element.append(texts[outcome])
+    let at = element
+    const area = [...doc.all_models].find((model) => model.data?.js_events != null)?.data
+    if (area != null && typeof Notyf != "undefined") {
+      const [y, x] = area.position.split("-")
+      toaster ??= new Notyf({dismissible: false, ripple: false, position: {x, y}, types: area.types})
+      toast = toaster.open({type: kind, message: texts[outcome], duration: 0, className: `notyf__toast ${type}`})
+      at = [...document.querySelectorAll(`.${type} .notyf__message`)].at(-1) ?? element
+    } else {
+      element.style.cssText = look + colour
+    }
+    const name = buttons[outcome]
+    if (name != null) {
+      const button = document.createElement("button")
+      button.textContent = texts[name]
+      button.style.cssText = "margin-left: 1em; font: inherit; color: inherit; background: none; border: 1px solid; " +
+        "border-radius: 3px; cursor: pointer"
+      button.addEventListener("click", does[name] ?? action)
+      at.append(button)
+    } else {
+      timer = setTimeout(hide, 5000)
+    }
+  }
+}

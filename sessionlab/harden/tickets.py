@@ -1,0 +1,115 @@
+"""Tickets: what lets a page back into its living session after the token that it came with has expired.
+
+A ticket is a Bokeh token that has expired already, with a random number in it. To Bokeh itself it is therefore worth
+nothing, in this process and in every other. This module looks at tickets before Bokeh does, and changes one that
+is good into a token of a few seconds; all that Bokeh checks, it still checks.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import secrets
+import weakref
+from dataclasses import dataclass
+
+from bokeh.server.session import ServerSession
+from bokeh.server.views.ws import WSHandler
+from bokeh.util.token import check_token_signature, generate_jwt_token, get_token_payload
+from tornado.websocket import WebSocketHandler
+
+from .served import wrap
+
+log = logging.getLogger("sessionlab.harden")
+
+TYPE = "sessionlab_reconnect"
+KEPT = 2  # tickets of a session: the newest, and the one before, which a page may still hold
+EXCHANGED = 30  # seconds; Bokeh looks at it at once
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    session: weakref.ref[ServerSession]
+    user: object
+
+
+_tickets: dict[str, _Ticket] = {}
+_of_session: weakref.WeakKeyDictionary[ServerSession, list[str]] = weakref.WeakKeyDictionary()
+
+
+def issue(session: ServerSession) -> str | None:
+    """A new ticket for the page that is connected to ``session``; the oldest of three is good no more.
+
+    None when nobody is connected, or users of different names are.
+    """
+    sockets = [connection._socket for connection in session._subscribed_connections]
+    if session.destroyed or not sockets or any(s.current_user != sockets[0].current_user for s in sockets):
+        return None
+    watch()
+    server, number = sockets[0].application, secrets.token_urlsafe(32)
+    _tickets[number] = _Ticket(weakref.ref(session), sockets[0].current_user)
+    numbers = _of_session.setdefault(session, [])
+    numbers.append(number)
+    while len(numbers) > KEPT:
+        _tickets.pop(numbers.pop(0), None)
+    keys = dict(secret_key=server.secret_key, signed=server.sign_sessions)
+    return generate_jwt_token(session.id, extra_payload={TYPE: number}, expiration=-1, **keys)
+
+
+def forget(session: ServerSession) -> None:
+    """No ticket of ``session`` is good any more."""
+    for number in _of_session.pop(session, []):
+        _tickets.pop(number, None)
+
+
+@functools.cache
+def watch() -> None:
+    """From now on this process accepts its tickets."""
+
+    def around(original):
+        def open(self, *args, **kwargs):
+            number = _number(self._token)
+            if number is None:
+                return original(self, *args, **kwargs)
+            session, verdict = _look(self, number)
+            if session is None:
+                log.info("A page comes back to a session: %s", verdict)
+                WebSocketHandler.write_message(self, json.dumps({TYPE: verdict}))  # Bokeh's own waits for a lock
+                return self.close()
+            server = self.application
+            keys = dict(secret_key=server.secret_key, signed=server.sign_sessions)
+            self._token = generate_jwt_token(session.id, expiration=EXCHANGED, **keys)
+            session.block_expiration()  # it must not end before the connection, which Bokeh makes in its next step
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                server.io_loop.add_callback(session.unblock_expiration)
+
+        return open
+
+    wrap(WSHandler, "open", around)
+
+
+def _number(token: str | None) -> str | None:
+    """The number of a ticket; None for everything else, which Bokeh judges."""
+    try:
+        return get_token_payload(token).get(TYPE)
+    except Exception:
+        return None
+
+
+def _look(handler: WSHandler, number: str) -> tuple[ServerSession | None, str]:
+    """The living session that the ticket is for, or why there is none: ``"gone"`` or ``"refused"``."""
+    server = handler.application
+    if not check_token_signature(handler._token, secret_key=server.secret_key, signed=server.sign_sessions):
+        return None, "refused"
+    ticket = _tickets.get(number)
+    session = ticket and ticket.session()
+    if session is None or session.destroyed:
+        return None, "gone"
+    if handler.application_context._sessions.get(session.id) is not session:
+        return None, "refused"  # it belongs to another application
+    if handler.current_user != ticket.user:
+        return None, "refused"
+    return session, "resumed"
