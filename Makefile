@@ -31,7 +31,7 @@ test: $(READY) browser  ## the tests, and every notebook run and compared
 	$(BIN)/python -m pytest $(PYTEST)
 
 notebooks: $(READY) browser  ## run every notebook and store what it prints
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	SESSIONLAB_RECORD=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml

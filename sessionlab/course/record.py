@@ -2,16 +2,17 @@
 
     python -m sessionlab.course.record
 
-Each recording is one JSON file in ``data/recordings/``, with the versions it holds for. It takes about a minute.
+Each recording is one JSON file in ``data/recordings/``, with the versions it holds for. It takes about a minute. What
+the cells of the chapters print is recorded too, by ``make notebooks``: see ``recorded.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import json
 
 from sessionlab.course.catalogue import APPS, ROOT
+from sessionlab.course.versions import versions
 from sessionlab.disturb import Outage
 from sessionlab.serve import serve
 from sessionlab.visit.browser import open_tab
@@ -33,10 +34,6 @@ async def backoff() -> dict:
                 "toasts": [{"at": round(toast.at - cut, 2), "text": toast.text} for toast in tab.toasts],
                 "last_toast": tab.toasts[-1].text,
             }
-
-
-def versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in ("panel", "bokeh", "tornado")}
 
 
 def main() -> None:
