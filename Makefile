@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test notebooks lock clean browser
+.PHONY: help env lab test notebooks bench lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,10 @@ test: $(READY) browser  ## the tests, and every notebook run and compared
 notebooks: $(READY) browser  ## run every notebook and store what it prints
 	SESSIONLAB_RECORD=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
+
+bench: $(READY)  ## what the instruments themselves cost, and how fast visits are
+	$(BIN)/python benchmarks/probe_overhead.py
+	$(BIN)/python benchmarks/visits.py
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
