@@ -42,7 +42,7 @@ def _pass_on(log) -> None:
     """Write the log to stderr until the server ends."""
     ended, written = False, 0
     while not ended:
-        ended = log.wait_for_end(0.3)
+        ended = log.wait_for_end(0.3 if written else 0.0)
         if new := log.dropped + len(log) - written:
             print(*log.lines[-new:], sep="\n", file=sys.stderr, flush=True)
             written += new

@@ -30,7 +30,7 @@
       paint()
     }
     if (plots[0].x_range.end != end) [end, since] = [plots[0].x_range.end, Date.now()]
-    document.getElementById("lost").hidden = Date.now() - since < 5000
+    document.getElementById("lost").hidden = Date.now() - since < 3000
   }
 
   document.getElementById("theme").addEventListener("click", () => {

@@ -96,7 +96,7 @@ class Page:
         self.charts.update(view, now, self._window.value, label)
         visitors, wire = watch.visitors.present, watch.outage.state
         self._status.object = texts.status(view, now)
-        self._numbers.object = texts.numbers(view, now)
+        self._numbers.object = texts.numbers(view, now, self.charts.hidden)
         self._events.object = texts.events(view)
         self._session.object = texts.session(view, label)
         self._notice.object = escape(watch.notice)

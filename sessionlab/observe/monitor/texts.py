@@ -36,13 +36,17 @@ _ALARMING = {"restarted", "refused", "failed", "hook failed", "unblock failed", 
 _NAMES = {"resumed": "reconnected: resumed", "restarted": "reconnected: restarted", "refused": "token refused"}
 
 
-def numbers(view: View, now: float) -> str:
-    """The counts, with the swatch of each state: they are the legend of the bars as well."""
+def numbers(view: View, now: float, hidden: int) -> str:
+    """The counts, with the swatch of each state: they are the legend of the bars as well.
+
+    ``hidden`` bars were left out of the chart.
+    """
     rows = list(view.sessions.values())
     known = bool(view.seen) and not view.trouble
     states = [row["state"] for row in rows]
+    note = f"{hidden:,} bars left out below" if hidden else f"{view.created:,} created so far"
     tiles = [
-        _tile("sessions", "Sessions", len(rows), known, f"{view.created:,} created so far"),
+        _tile("sessions", "Sessions", len(rows), known, note),
         _tile("connected", "Connected", states.count("connected"), known, "a websocket is open"),
         _tile("disconnected", "Disconnected", states.count("disconnected"), known, "kept for their lifetime"),
         _tile("new", "New", states.count("new"), known, "page served, no websocket"),
@@ -62,7 +66,7 @@ def _memory(view: View, now: float, known: bool) -> str:
     seen = [s for s in view.samples if s.memory == s.memory and s.time > now - 60]
     if not seen:
         return _tile("memory", "Memory", "–", False, "resident")
-    change = (seen[-1].memory - seen[0].memory) / 1e6
+    change = round((seen[-1].memory - seen[0].memory) / 1e6, 1) + 0.0  # never "-0.0"
     return _tile(
         "memory",
         "Memory",
