@@ -31,7 +31,6 @@ UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gi
 evicted: Counter[str] = Counter(
     retained=0, live=0, per_user=0, memory=0
 )  # sessions ended before their time, by the cap that asked for it
-_discarding: set[ServerSession] = set()
 _due: list[IOLoop] = []  # where a look at the limits is scheduled
 
 
@@ -185,6 +184,8 @@ async def _make_room(group: Callable[[], list], cap: Callable[[], int], why: str
 
 async def _evict(pair: tuple[ApplicationContext, ServerSession], why: str) -> bool:
     context, session = pair
+    if session.destroyed or session.connection_count > 0:  # since it was chosen
+        return False
     await context._discard_session(session, lambda s: s.connection_count == 0)
     if session.destroyed:
         evicted[why] += 1
@@ -211,19 +212,6 @@ def _wire() -> None:
         _due.clear()
         await SessionLimits.current.enforce()
 
-    def discard(original):
-        async def _discard_session(self, session, should_discard):
-            # Two at once, Bokeh's own job and a limit, would run the hooks twice.
-            if session in _discarding or session.destroyed or session.connection_count > 0:
-                return
-            _discarding.add(session)
-            try:
-                await original(self, session, should_discard)
-            finally:
-                _discarding.discard(session)
-
-        return _discard_session
-
     def unsubscribe(original):
         def unsubscribe(self, connection):
             original(self, connection)
@@ -240,6 +228,5 @@ def _wire() -> None:
 
         return _cleanup_sessions
 
-    wrap(ApplicationContext, "_discard_session", discard)
     wrap(ServerSession, "unsubscribe", unsubscribe)
     wrap(ApplicationContext, "_cleanup_sessions", cleanup)
