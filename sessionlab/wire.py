@@ -30,6 +30,9 @@ class Action:
     def __str__(self) -> str:
         return self.action
 
+    def _repr_html_(self) -> str:
+        return f"<code>{self.action}</code>"
+
     def to_dict(self) -> dict:
         return asdict(self)
 
@@ -113,7 +116,7 @@ class Proxy:
 
     async def _drop(self, how: str) -> None:
         """Hang up on everyone."""
-        self._meet_the_waiting()
+        await self._meet_the_waiting()
         tasks = list(self.connections)
         for task in tasks:
             for side in self.connections[task]:
@@ -128,8 +131,9 @@ class Proxy:
             self._socket.listen(BACKLOG)
             self._listener = self.loop.create_task(self._accept())
 
-    def _meet_the_waiting(self) -> None:
+    async def _meet_the_waiting(self) -> None:
         """Take over the clients whom the operating system has let in and this proxy has not met yet."""
+        await asyncio.sleep(0)  # one that was accepted in this very turn of the loop is in no list yet
         with contextlib.suppress(OSError):
             while self._listener:
                 self._welcome(self._socket.accept()[0])
@@ -137,7 +141,7 @@ class Proxy:
     async def _stop_listening(self) -> None:
         """Close the listening socket and bind its port again at once: bound but not listening, it refuses."""
         if self._listener is not None:
-            self._meet_the_waiting()
+            await self._meet_the_waiting()
             self._listener.cancel()
             await asyncio.wait([self._listener])
             self._listener = None

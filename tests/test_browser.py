@@ -139,9 +139,15 @@ async def test_the_walked_clock_sees_the_attempts_that_the_real_one_sees(browser
         assert len(fake.sockets) == 7
         outage.restore()
         await fake.click_toast()
-        await fake.wait_for(lambda: fake.toasts[-1].text == BACK)
+        await fake.wait_for(lambda: any(toast.text == BACK for toast in fake.toasts))
         with pytest.raises(InvalidOption, match="real"):
             await real.fast_forward(1)
+
+        outage.slow(0.3)  # the walk waits for what is under way: 0.3 s there and 0.3 s back
+        outage.cut()
+        await fake.wait_for(lambda: len(fake.sockets) == 9)
+        await fake.fast_forward(1)
+        assert fake.sockets[-1].answered
 
 
 def attempts(tab):
@@ -194,6 +200,19 @@ async def test_notifications_are_seen_wherever_they_are_drawn(browser):
         assert seen[:2] == [("shown", "in a box"), ("shown", "in the shadow")]
         assert seen[2:] == [("changed", "changed there"), ("gone", "in a box")]
         assert str(tab.toasts[0]).endswith("shown: in a box") and tab.toasts[0].to_dict()["what"] == "shown"
+
+
+@browsing
+async def test_times_begin_with_the_first_page_and_compare_with_those_of_python(browser):
+    async with await browser.open(page("first")) as tab:
+        before = time.monotonic()
+        now = await tab.page.evaluate("performance.now() / 1000")
+        assert before - 0.005 <= tab.began + now <= time.monotonic() + 0.5
+        await tab.wait_for("performance.now() > 600")
+        began = tab.began
+        await tab.load(page("second<script>document.body.innerHTML += '<p class=notyf__toast>late'</script>"))
+        await tab.wait_for(lambda: tab.toasts)
+        assert tab.toasts[0].at > 0.6 and tab.began == began
 
 
 @browsing
@@ -406,10 +425,11 @@ def test_get_browser_turns_to_playwright_where_apt_has_a_snap_and_fails_in_plain
     assert "none could be installed" in err and "What to do:" in err and "get_browser`" not in err
 
 
-def test_get_browser_does_not_believe_in_a_program_that_draws_nothing(bare, capfd):
-    bare("chromium", "#!/bin/sh\nexit 0\n")
+def test_get_browser_does_not_believe_in_a_browser_that_draws_nothing(monkeypatch, capfd):
+    browser_or_skip()
+    monkeypatch.setattr(get_browser, "PAGE", "data:text/html,white")
     assert get_browser.main() == 1
-    assert "could not be started" in capfd.readouterr().err
+    assert "did not draw a page" in capfd.readouterr().err
 
 
 # -- end ----------------------------------------------------------------------------------------------------------

@@ -195,6 +195,13 @@ def test_cut_with_rst_resets_both_sides(connect, outage, echo):
     assert echo.resets == 1
 
 
+def test_a_connection_that_was_just_made_is_cut_too(connect, outage):
+    for _ in range(200):
+        wire = connect()
+        outage.cut()
+        assert wire.recv(1) == b""
+
+
 def test_fin_comes_first_even_when_bytes_were_on_their_way(connect, outage):
     wire = connect()
     outage.stall()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sessionlab.visit.shown import Shown
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Shown):
     """A websocket that the page asked for.
 
     ``at`` is when; ``opened``, ``answered`` (first frame) and ``closed`` are None until it happens, or if it never
@@ -33,12 +35,9 @@ class Attempt:
     def _happened(self):
         return ("opened", self.opened), ("answered", self.answered), ("closed", self.closed)
 
-    def to_dict(self) -> dict:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Toast:
+class Toast(Shown):
     """A notification: ``what`` is "shown", "changed" (to ``text``) or "gone"; ``number`` tells toasts apart."""
 
     at: float
@@ -49,12 +48,9 @@ class Toast:
     def __str__(self) -> str:
         return f"{self.at:.2f} s {self.what}: {self.text}"
 
-    def to_dict(self) -> dict:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Message:
+class Message(Shown):
     """A line of the page's console, or an uncaught error: ``level`` is "log", "info", "warning" or "error"."""
 
     at: float
@@ -63,6 +59,3 @@ class Message:
 
     def __str__(self) -> str:
         return f"{self.at:.2f} s {self.level}: {self.text}"
-
-    def to_dict(self) -> dict:
-        return asdict(self)
