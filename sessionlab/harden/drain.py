@@ -83,9 +83,9 @@ def drain(
     - A line at the foot of every connected page shows ``message``.
     - After ``notice``, sessions are ended: the websocket is closed with code 1001, the session destroyed, and its
       hooks run, those of Bokeh and Panel and those of ``on_session_destroyed``. A page that reconnects goes elsewhere.
-    - A session that is blocked from expiring (``block_expiration``, or a callback that is running) is left alone
-      until it is free, at most until ``grace - hooks``. A callback that still holds the event loop then is
-      interrupted by an exception that no ``except Exception`` catches.
+    - A session that is blocked from expiring (``block_expiration``, its ``linger`` included, or a callback that is
+      running) is left alone until it is free, at most until ``grace - hooks``. A callback that still holds the event
+      loop then is interrupted by an exception that no ``except Exception`` catches.
     - The server stops, as stock, with ``on_server_unloaded``. A thread that keeps the process from ending is left
       behind at ``grace``; the exit code is 1 if a hook had not finished by then.
 
