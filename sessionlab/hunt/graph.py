@@ -11,6 +11,7 @@ followed last, so that they are blamed only for what nothing else holds (a value
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import sys
 import threading
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 from sessionlab.hunt.ledger import Ledger
 
 ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), type(...), range})
+LRU = type(functools.lru_cache(lambda: None))
 _WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
@@ -121,6 +123,12 @@ class Walk:
             waiting = [getattr(thing, name, ()) for name in ("_scheduled", "_ready")]
             lists = {id(each) for each in waiting}
             return [x for x in gc.get_referents(thing) if id(x) not in lists] + [h for each in waiting for h in each]
+        if kind is LRU:  # its own dict goes without saying: the cache is the holder
+            tables = [x for x in gc.get_referents(thing) if type(x) is dict and x is not thing.__dict__]
+            for table in tables:
+                self._places.setdefault(id(table), -1)
+            entries = [x for table in tables for pair in table.items() for x in pair]
+            return [x for x in gc.get_referents(thing) if id(x) not in map(id, tables)] + entries
         if issubclass(kind, threading.Thread):
             return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
         if kind.__name__ == "ndarray" and getattr(getattr(thing, "dtype", None), "hasobject", False):

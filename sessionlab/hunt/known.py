@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
+import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,10 +129,24 @@ def marked_line(holder: Holder, files: Sequence[str]) -> str:
     found = known(holder)
     for file in files if found and found.marker else ():
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            for number, line in enumerate(Path(file).read_text("utf-8").splitlines(), 1):
+            for number, line in enumerate(code_only(Path(file).read_text("utf-8")), 1):
                 if re.search(found.marker, line):
                     return f"{shown(file)}:{number}"
     return ""
+
+
+def code_only(text: str) -> list[str]:
+    """The lines of a source without its strings and comments."""
+    lines = text.splitlines()
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in (tokenize.STRING, tokenize.COMMENT):
+                (first, begin), (last, end) = token.start, token.end
+                for number in range(first, last + 1):
+                    line = lines[number - 1]
+                    a, b = begin if number == first else 0, end if number == last else len(line)
+                    lines[number - 1] = line[:a] + " " * (b - a) + line[b:]
+    return lines
 
 
 def owner_of(holder: Holder) -> str:

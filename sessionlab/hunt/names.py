@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import sys
 import threading
 import types
@@ -16,6 +17,7 @@ import types
 from sessionlab.observe.where import is_app_file, is_app_module, shown
 
 LRU = type(functools.lru_cache(lambda: None))
+_HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
 STDLIB = frozenset(sys.stdlib_module_names)
 _SILENT = (
     types.BuiltinFunctionType,
@@ -219,7 +221,9 @@ def _link(above, thing, before) -> str:
             return f".{key}"
         if key is None:
             return " keys"
-        return f"[{key!r}]" if isinstance(key, str | int) and len(repr(key)) < 30 else "[…]"
+        return (
+            f"[{key!r}]" if isinstance(key, str | int) and (len(repr(key)) < 30 or _HASH.fullmatch(str(key))) else "[…]"
+        )
     if isinstance(above, list | tuple | set | frozenset) or type(above).__name__ == "deque":
         return "[…]" if not isinstance(above, tuple) else ""
     if isinstance(above, types.CellType):

@@ -361,6 +361,9 @@ class _Hunt:
         grows = verdict in ("leak", "bounded", "undecided")
         heap = statistics.median(r for rates in self.memory[-2:] for r in rates) if any(self.memory[-2:]) else 0.0
         size = max(0.0, heap) + (max(0.0, each("blocks")) * self.small if grows else 0.0)
+        explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
+        if explained > 0 and abs(size - explained) < windows.BYTES_FLOOR:
+            size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
         return HuntResult(
             app=self.name,
             verdict=verdict,

@@ -29,7 +29,8 @@ from sessionlab.hunt.tracer import Tracer
 from sessionlab.observe.census import settle
 from sessionlab.observe.where import is_app_file, is_app_module
 
-ATEXIT = "outside Python's own objects (C code, or atexit)"
+ATEXIT = "atexit callbacks"
+OUTSIDE = "a C extension, outside Python's own objects"
 SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
 MOST_ROWS = 60
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
@@ -105,6 +106,9 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
     groups = groups[:MOST_ROWS]
     trees = walk.subtree({top for group in groups for top in group.tops})
     sizes: list[int] = []
+    for group in groups:
+        group.cap(walk, ledger, trees)
+    groups = [group for group in groups if group.plausible]
     rows = [_row(walk, group, trees, sizes) for group in groups]
     growing = {
         row["holder"]: _watch(walk, group)
@@ -115,7 +119,7 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
     files = source.app_files(scripts)
     for row in rows:
         row.update(_in_the_source(row, files))
-    if lost := _lost_row(walk, ledger):
+    if lost := _lost_row(walk, ledger, running):
         rows.append(lost)
     small = [size for size in sizes if size <= SMALL]
     return rows, (sum(small) / len(small) if small else 0.0), growing
@@ -146,6 +150,20 @@ class Group:
             for cohort, number in enumerate(walk.below.get(top, ())):
                 self.below[cohort] += number
 
+    def cap(self, walk: Walk, ledger: Ledger, trees: dict[int, list[int]]) -> None:
+        """Count no more young things than there are more of their types."""
+        kinds = collections.defaultdict(lambda: [0] * len(self.below))
+        for top in self.tops:
+            for place in trees.get(top, [top]):
+                if place in walk.young:
+                    kinds[type(walk.things[place])][walk.young[place]] += 1
+        most = [0] * len(self.below)
+        for kind, numbers in kinds.items():
+            for window, (number, more) in enumerate(zip(numbers, ledger.more({kind}), strict=True)):
+                most[window] += min(number, more)
+        self.below = [min(pair) for pair in zip(self.below, most, strict=True)]
+        self.edges = [min(pair) for pair in zip(self.edges, most, strict=True)]
+
     @property
     def plausible(self) -> bool:
         """Not only the newest of something, or the rest of something that has ended."""
@@ -161,7 +179,9 @@ def _running() -> collections.Counter:
     loop = asyncio.get_running_loop()
     waiting = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
     labels = [names.described(thread) for thread in threading.enumerate()]
-    return collections.Counter([*labels, *(names.described(_payload_of_handle(h)) for h in waiting)])
+    return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(
+        [*labels, *(names.described(_payload_of_handle(h)) for h in waiting)]
+    )
 
 
 def _threads_and_timers() -> dict[int, object]:
@@ -550,7 +570,7 @@ def _count(things: list, module: str, name: str) -> int:
     return sum(type(thing).__name__ == name and type(thing).__module__ == module for thing in things)
 
 
-def _lost_row(walk: Walk, ledger: Ledger) -> dict | None:
+def _lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> dict | None:
     """Things that nothing in Python leads to: a C extension, or a function given to atexit."""
     tables = (ledger.old, ledger.cohorts, ledger.lengths, *ledger.cohorts, *ledger.lengths)
     mine = {id(table) for table in tables}
@@ -567,7 +587,9 @@ def _lost_row(walk: Walk, ledger: Ledger) -> dict | None:
         cohort = ledger.cohort(id(thing))
         if cohort is not None:
             below[cohort] += 1
-    if not lost or not all(below):
+    below = [min(pair) for pair in zip(below, ledger.more(set(map(type, lost))), strict=True)]
+    called = [after[ATEXIT] - before[ATEXIT] for before, after in itertools.pairwise(running)]
+    if not lost or not (all(below) or all(n > 0 for n in called)):
         return None
     ids = {id(x) for x in lost}
     held = set()
@@ -576,12 +598,12 @@ def _lost_row(walk: Walk, ledger: Ledger) -> dict | None:
     tops = [x for x in lost if id(x) not in held] or lost
     example = _telling(tops)
     line = next((names.line_of(x) for x in lost if names.line_of(x)), "")
-    title = ATEXIT
+    title = ATEXIT if any(called) else OUTSIDE
     sizes = [_size(x) for x in lost]
     return {
         "holder": title,
         "kind": "C",
-        "items": [0] * len(below),
+        "items": called,
         "edges": [0] * len(below),
         "below": below,
         "length": None,

@@ -51,10 +51,11 @@ def trend_of(gains: Sequence[float], sessions: Sequence[int]) -> Trend:
         return Trend("none", rate)
     if not before:
         return Trend("late", rate)
-    slack = 2.5 if rate < 0.5 else 0.0  # what seldom happens scatters
     for gain, n in pairs:
-        expected = rate * n
-        if gain < FADING * expected - slack * math.sqrt(expected):
+        pace = (total - gain) / max(1, number - n)  # of the other windows
+        expected = pace * n
+        slack = 2.5 * math.sqrt(expected) if pace < 0.5 else 0.0  # what seldom happens scatters
+        if gain < FADING * expected - slack:
             return Trend("fading" if gain == last and n == last_n else "late", rate)
     if rate < 0.5 and (total < ENOUGH or any(g <= 0 for g, _ in pairs)):
         return Trend("sparse", rate)
@@ -259,6 +260,9 @@ def decide(
     """
     findings = tuple(f for f in (judge(h, sessions) for h in holders) if f.kind != "nothing")
     trend = bytes_trend(memory, floor)
+    if any(f.kind == "leak" and f.holder.kind != "C" for f in findings):
+        # what C code holds then is a part of what was found
+        findings = tuple(f for f in findings if f.holder.kind != "C" or any(f.holder.items))
     kinds = {finding.kind for finding in findings}
     if "leak" in kinds:
         return Judgement("leak", findings, trend)

@@ -1,0 +1,5 @@
+"""As little as there can be."""
+
+import panel as pn
+
+pn.Column("Hello").servable()

@@ -1,0 +1,59 @@
+"""What outlives the sessions of the leaky applications: an imported module is there as long as the server."""
+
+import asyncio
+import functools
+import threading
+
+import param
+
+BLOBS = []
+SEEN = []
+NOTES = {}
+VISITS = set()
+FIRST = None
+
+
+class Hub(param.Parameterized):
+    tick = param.Integer(0)
+    subscribers = []
+
+
+HUB = Hub()
+
+
+class Node:
+    """One link of a chain that only grows."""
+
+    def __init__(self, before):
+        self.before = before
+
+
+def link():
+    global FIRST
+    FIRST = Node(FIRST)
+
+
+class Report:
+    """A page of a session, with a cache on a method."""
+
+    def __init__(self, session_id):
+        self.session_id = session_id
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019 - the leak that is shown
+    def rows(self, number):
+        return list(range(number))
+
+
+def watch_forever(stop=None):
+    wait = threading.Event()
+    while not wait.wait(0.5):
+        pass
+
+
+async def poll_forever():
+    while True:
+        await asyncio.sleep(0.2)
+
+
+def nightly():
+    """Something to do every hour."""
