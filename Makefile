@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 
 # Jupyter refuses to run as root unless told so; in a container root is all there is.
 lab: $(READY)  ## JupyterLab, open on the first chapter
-	$(BIN)/jupyter lab --ip=127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB)
 
 browser: $(READY)
 	@$(BIN)/python -m sessionlab.visit.get_browser
