@@ -176,7 +176,7 @@ def test_an_app_that_exits_does_not_hang_the_lab(app, nothing_left):
 def test_an_app_that_hangs_shows_the_line_it_hangs_on(app, nothing_left):
     path = app("import threading\nthreading.Event().wait()\n", "hangs.py")
     with pytest.raises(ServerNotReady, match=r'hangs.py", line 2'):
-        serve(path, ready_timeout=4)
+        serve(path, ready_timeout=8)
 
 
 @pytest.mark.parametrize(
