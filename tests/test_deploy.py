@@ -87,9 +87,9 @@ def production(env: dict[str, str] | None = None, **options):
 
 @pytest.fixture(scope="module")
 def servers():
-    """Two servers that ping every second and keep a session for longer than any test."""
+    """Two servers that ping every 0.7 s and keep a session for longer than any test."""
     with ThreadPoolExecutor() as pool:
-        servers = [pool.submit(production, lifetime=600, check=0.2, keep_alive=1) for _ in range(2)]
+        servers = [pool.submit(production, lifetime=600, check=0.2, keep_alive=0.7) for _ in range(2)]
     with servers[0].result() as first, servers[1].result() as second:
         yield first, second
 
@@ -161,11 +161,11 @@ async def test_pings_keep_an_idle_websocket_open_if_the_timeout_is_longer(pair):
         here = "location / {"
         return {here: f"location ~ /ws$ {{ proxy_read_timeout {time}; proxy_pass http://$destination; }} {here}"}
 
-    with running_nginx(*pair, **waiting("2500ms")) as address:
+    with running_nginx(*pair, **waiting("1800ms")) as address:
         async with visit(f"{address}/app") as visitor:
-            with pytest.raises(VisitFailed, match="did not come in 3"):
-                await visitor.wait_for(lambda session: session.closed, timeout=3)
-    with running_nginx(*pair, **waiting("500ms")) as address:
+            with pytest.raises(VisitFailed, match="did not come in 2.2"):
+                await visitor.wait_for(lambda session: session.closed, timeout=2.2)
+    with running_nginx(*pair, **waiting("350ms")) as address:
         visitor = await visit(f"{address}/app")
         await visitor.wait_for(lambda session: session.closed, timeout=2)
 
@@ -213,6 +213,8 @@ async def test_a_draining_server_hands_its_visitors_over(pair):
         visitor = await visit(f"{address}/app", cookies={"server": "one"})
         first.kill(signal.SIGTERM)
         await visitor.wait_for(told)
+        assert await get(f"{first.origin}/readyz") == (503, '{"ready": false}')
+        assert (await counted(first))["sessionlab_draining"] == 1
         async with visit(f"{address}/app", cookies={"server": "one"}) as newcomer:
             assert newcomer.page.cookies["server"] == "two"
         assert not visitor.closed
