@@ -31,6 +31,9 @@ ON_PATH = (
     "msedge",
     "microsoft-edge",
 )
+# Playwright turns most background traffic off. What is left, updates and accounts, is sent to a port where nobody is.
+NOBODY = "http://127.0.0.1:9"
+FLAGS = ["--disable-quic", f"--component-updater=url-source={NOBODY}", f"--gaia-url={NOBODY}"]
 MAC_APPS = ("Chromium", "Google Chrome", "Microsoft Edge")
 GET_ONE = "run `python -m sessionlab.visit.get_browser`, or set CHROME_PATH to a Chromium, Chrome or Edge."
 
@@ -129,7 +132,7 @@ class Browser:
             self._chromium = await self._playwright.chromium.launch(
                 executable_path=path,
                 chromium_sandbox=not _root(),  # as root Chromium does not start with its sandbox
-                args=["--disable-quic"],  # Playwright itself turns background networking off
+                args=FLAGS,
                 handle_sigint=False,  # interrupting a cell must not close the browser
             )
         except Error as error:
