@@ -31,10 +31,10 @@ ON_PATH = (
     "msedge",
     "microsoft-edge",
 )
+MAC_APPS = ("Chromium", "Google Chrome", "Microsoft Edge")
 # Playwright turns most background traffic off. What is left, updates and accounts, is sent to a port where nobody is.
 NOBODY = "http://127.0.0.1:9"
 FLAGS = ["--disable-quic", f"--component-updater=url-source={NOBODY}", f"--gaia-url={NOBODY}"]
-MAC_APPS = ("Chromium", "Google Chrome", "Microsoft Edge")
 GET_ONE = "run `python -m sessionlab.visit.get_browser`, or set CHROME_PATH to a Chromium, Chrome or Edge."
 
 
