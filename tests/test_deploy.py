@@ -163,7 +163,7 @@ async def test_pings_keep_an_idle_websocket_open_if_the_timeout_is_longer(pair):
 
     with running_nginx(*pair, **waiting("1800ms")) as address:
         async with visit(f"{address}/app") as visitor:
-            with pytest.raises(VisitFailed, match="did not come in 2.2"):
+            with pytest.raises(VisitFailed, match=r"did not come in 2\.2"):
                 await visitor.wait_for(lambda session: session.closed, timeout=2.2)
     with running_nginx(*pair, **waiting("350ms")) as address:
         visitor = await visit(f"{address}/app")
