@@ -19,7 +19,8 @@ from sessionlab import serve, visit
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.errors import ServerGone
 from sessionlab.observe.monitor import Monitor, texts
-from sessionlab.observe.monitor.charts import MOST_BARS, Charts, sync
+from sessionlab.observe.monitor.charts import FAR, MOST_BARS, Charts, sync
+from sessionlab.observe.monitor.page import proxy_base
 from sessionlab.observe.monitor.record import Record
 from sessionlab.observe.monitor.watch import Watch, Watched
 from sessionlab.visit.browser import Browser
@@ -49,6 +50,15 @@ def words(page) -> str:
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html.unescape(" ".join(map(str, texts)))))
 
 
+def source(page, column: str) -> dict[str, list]:
+    """The data of the chart that has such a column."""
+    return next(data for m in page.models.values() if column in (data := page.value(m, "data") or {}))
+
+
+def bars(page) -> dict[str, list]:
+    return source(page, "height")
+
+
 def shows(text: str):
     def shown(page) -> bool:
         return re.search(text, words(page)) is not None
@@ -70,8 +80,7 @@ async def test_a_page_follows_sessions_that_know_nothing_of_it(server, monitor, 
             await page.wait_for(counts(2, 0))
         await page.wait_for(counts(0, 2))
         assert re.search(r"disconnected × ?2|disconnected session", words(page))
-        bars = next(m for m in page.models.values() if "height" in (page.value(m, "data") or {}))
-        assert page.value(bars, "data")["state"].count("disconnected") == 2
+        assert bars(page)["state"].count("disconnected") == 2
 
 
 async def test_a_page_is_updated_at_least_once_a_second(monitor, quiet):
@@ -125,8 +134,7 @@ async def test_a_server_that_does_not_answer_is_said_to_be_silent(server, monito
         finally:
             server.kill(signal.SIGCONT)
         await page.wait_for(shows("● Live"))
-        gaps = next(m for m in page.models.values() if "x0" in (page.value(m, "data") or {}))
-        assert len(page.value(gaps, "data")["x0"]) >= 1
+        assert len(source(page, "x0")["x0"]) >= 1
 
 
 async def test_a_page_in_a_browser_has_the_readers_theme_and_says_when_it_is_old(monitor):
@@ -179,7 +187,7 @@ def watching():
 async def test_every_worker_is_watched_and_a_silent_one_is_counted(app, watching):
     with serve(app(), panel_args=["--num-procs", "2"], lifetime=20) as server:
         watch = watching(server)
-        assert seen(watch, lambda view: view.seen).workers == 2
+        seen(watch, lambda view: view.workers == 2 and not view.unseen)
         async with visit(server.url):
             view = seen(
                 watch, lambda view: view.sessions and "connected" in {r["state"] for r in view.sessions.values()}
@@ -274,9 +282,12 @@ async def test_a_restarted_server_is_watched_on_and_a_dead_one_is_said_to_be_gon
             await page.wait_for(shows("process ended process \\d+ .*"))
             await page.wait_for(counts(0, 0))
             assert "● Live" in words(page)
-        server.kill(signal.SIGKILL)
+        async with visit(server.url):
+            await page.wait_for(counts(1, 0))
+            server.kill(signal.SIGKILL)
         await page.wait_for(shows("Nobody answers at http://127.0.0.1:[0-9]+ any more: the server has ended"))
         await page.wait_for(shows("Sessions – .*Connected – "))
+        await page.wait_for(lambda page: max(bars(page)["right"]) < FAR)
     with pytest.raises(ServerGone, match="has ended already"):
         server.wait()
         Monitor(server)
@@ -390,6 +401,19 @@ def test_more_bars_than_can_be_told_apart_are_counted_not_drawn():
     charts.update(record.view(), 1000.0, 60)
     assert charts.hidden == 40 and charts.bars.y_range.start == MOST_BARS - 0.5
     assert "40 bars left out" in texts.numbers(record.view(), 1000.0, charts.hidden)
+
+
+@pytest.mark.parametrize(
+    ("context", "base"),
+    [
+        ("/user/demo/course-01-monitor", "/user/demo/"),
+        ("/user/demo/proxy/4711/", "/user/demo/"),
+        ("/proxy/4711", "/"),
+        ("", ""),
+    ],
+)
+def test_the_base_url_is_told_from_a_tile_and_from_a_port(context, base):
+    assert proxy_base(context) == base
 
 
 @pytest.mark.parametrize(

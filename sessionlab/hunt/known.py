@@ -100,6 +100,7 @@ KNOWN = (
         "a subscriber of a shared object stays: unsubscribe when the session ends.",
     ),
     Known(r"holoviews.*(_custom_options|custom_options)", "options of every plot are kept in the Store.", "holoviews"),
+    Known(r"subprocess\._active", "every session starts a process that goes on: end it with the session.", "app"),
     Known(r"^sys\.path", "the script lengthens sys.path at every visit: look whether the entry is there first.", "app"),
     Known(r"^sys\.modules", "a module is made for every session: import it once.", "app"),
     Known(r"atexit", "atexit keeps what a session gives it until the server ends: register once.", "app"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -79,11 +80,13 @@ async def _use(server, scenario: Scenario, session, notes: list[str]) -> None:
     """Interact step by step, and see at which step the application raises."""
     if scenario.interact is None:
         return
-    seen = len(server.log.lines)
+    seen, last = len(server.log.lines), "the page"
 
     async def check(step: str) -> None:
-        nonlocal seen
+        nonlocal seen, last
+        last = step
         await session.roundtrip()
+        await asyncio.sleep(0.03)  # the log comes through a pipe
         lines = server.log.lines[seen:]
         seen += len(lines)
         if not (error := uncaught(lines)):
@@ -98,7 +101,12 @@ async def _use(server, scenario: Scenario, session, notes: list[str]) -> None:
         )
 
     if scenario.interact is use_widgets:
-        await use_widgets(session, check)
+        try:
+            await use_widgets(session, check)
+        except VisitFailed as failed:
+            raise explained(server, failed) from failed
+        await asyncio.sleep(0.2)  # for what the last callbacks have still to say
+        await check(last)
     else:
         try:
             await scenario.interact(session)
@@ -148,13 +156,15 @@ async def _why_no_session(url: str, scenario: Scenario, failed: VisitFailed) -> 
 
 def explained(server, error: BaseException) -> BaseException:
     """Why the server does not answer, if that can be told: it has ended, or its event loop is blocked."""
-    if not server.alive:
+    silent = isinstance(error, ProbeSilent) or "did not answer" in str(error)
+    # a connection breaks a moment before the guard has seen the process end
+    if not server.alive or (not silent and server.log.wait_for_event("exit", timeout=1.0)):
         return AppFailed(
             "The server ended during the hunt.",
             why=server.log.tail(25) or str(error),
             advice="look at the last lines for who ended it: sys.exit, os._exit or a crash in the application.",
         )
-    if isinstance(error, ProbeSilent) or "within" in str(error):
+    if silent:
         where = ""
         if hasattr(signal, "SIGUSR1"):
             with contextlib.suppress(SessionLabError, OSError, TimeoutError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import re
 import sys
 import threading
@@ -179,6 +180,8 @@ def _base(things: list) -> tuple[str, int]:
             return lru_name(thing), place
         if isinstance(thing, logging.Logger):
             return described(thing) + " ", place
+        if isinstance(thing, types.ModuleType):  # not to be imported by its name, such as a --setup script
+            return _module_name(thing), place
     root = things[0]
     if not isinstance(root, types.ModuleType):
         return ("event loop" if isinstance(root, asyncio.AbstractEventLoop) else class_name(type(root))), 0
@@ -189,7 +192,11 @@ def _base(things: list) -> tuple[str, int]:
 
 
 def _module_name(module) -> str:
-    return "app" if module.__name__.startswith("bokeh_app_") else module.__name__
+    if module.__name__.startswith("bokeh_app_"):
+        return "app"
+    file = getattr(module, "__file__", None)
+    known = sys.modules.get(module.__name__) is module
+    return module.__name__ if known or not file else os.path.basename(file).partition(".")[0]
 
 
 def _global_name(module, thing) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone, SessionLabError
 from sessionlab.hunt import windows
 from sessionlab.hunt.known import advice_for, marked_line, owner_of
+from sessionlab.hunt.ledger import MOST
 from sessionlab.hunt.look import explained, framework_of, look
 from sessionlab.hunt.result import Batch, Culprit, HuntResult
 from sessionlab.hunt.scenario import Scenario
@@ -53,10 +54,13 @@ def run_hunt(
     if not isinstance(scenario, Scenario):
         scenario = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
     deadline = time.monotonic() + max_seconds
-    name = ", ".join(map(str, [app] if isinstance(app, str | os.PathLike) else app))
+    apps, panel_args = [app] if isinstance(app, str | os.PathLike) else list(app), list(map(str, panel_args))
+    while panel_args and not panel_args[0].startswith("-"):
+        apps.append(panel_args.pop(0))  # more pages of the same server
+    name = ", ".join(map(str, apps))
     server = serve(
-        app,
-        framework=framework or framework_of(app, panel_args),
+        apps,
+        framework=framework or framework_of(apps, panel_args),
         panel_args=_one_process(panel_args),
         env=env,
         ready_timeout=min(40.0, max(5.0, max_seconds)),
@@ -69,14 +73,13 @@ def run_hunt(
 
 
 def _one_process(panel_args: Sequence[str]) -> list[str]:
-    args = list(map(str, panel_args))
-    if any(a == "--num-procs" or a.startswith("--num-procs=") for a in args):
+    if any(a == "--num-procs" or a.startswith("--num-procs=") for a in panel_args):
         raise InvalidOption(
             "--num-procs cannot be hunted.",
             why="The sessions of one visit are spread over processes that do not know of each other.",
             advice="leave it out: a leak in one process is a leak in each.",
         )
-    return args
+    return list(panel_args)
 
 
 class _Hunt:
@@ -123,6 +126,8 @@ class _Hunt:
         while self._in_doubt(judgement) and (size := self._next_size()):
             self._window(size, 0.6, 0.8)
             judgement = self._decide()
+        if judgement.verdict == "undecided":
+            judgement = self._decide(final=True)
         if judgement.verdict == "leak":
             self.progress("who holds it", 0.85)
             judgement = self._trace(judgement)
@@ -255,10 +260,13 @@ class _Hunt:
         rows = [dataclasses.replace(row, owner=owner_of(row)) for row in rows if "sessionlab" not in row.holder]
         return rows, answer["small"]
 
-    def _decide(self) -> Judgement:
+    def _decide(self, final: bool = False) -> Judgement:
         holders, self.small = self._holders()
-        judgement = windows.decide(holders, self.sizes[-windows_kept(holders, self.sizes) :], self.memory)
-        return judgement
+        return windows.decide(holders, self._told_apart(holders), self.memory, final=final)
+
+    def _told_apart(self, holders: list[Holder]) -> list[int]:
+        """The sizes of the windows that the rows tell apart: the newest ones."""
+        return self.sizes[-max((len(h.below) for h in holders), default=MOST) :]
 
     def _trace(self, judgement: Judgement) -> Judgement:
         """The same decision once more, after a while; meanwhile some visits tell which lines it comes from."""
@@ -272,7 +280,7 @@ class _Hunt:
         self._empty(3.0)
         self.lines, self.heap_lines, self.traced = seen["lines"], seen["heap"], visits
         holders, self.small = self._holders()
-        again = windows.decide(holders, self.sizes[-windows_kept(holders, self.sizes) :], self.memory)
+        again = windows.decide(holders, self._told_apart(holders), self.memory, final=True)
         # what has gone meanwhile was a thread or a task that had only not ended yet
         return again if again.verdict != "undecided" else judgement
 
@@ -382,11 +390,6 @@ class _Hunt:
             notes=tuple(self.notes),
             batches=tuple(self.batches),
         )
-
-
-def windows_kept(holders: list[Holder], sizes: list[int]) -> int:
-    """How many of the newest windows the rows tell apart."""
-    return max((len(h.below) for h in holders), default=min(len(sizes), 3))
 
 
 def run(coroutine):

@@ -402,7 +402,7 @@ def _owner(way: list) -> str:
         if isinstance(thing, names.LRU):
             return names.owner_of(getattr(getattr(thing, "__wrapped__", None), "__module__", "") or "")
         if isinstance(thing, types.ModuleType):
-            return names.owner_of(thing.__name__)
+            return "app" if is_app_file(getattr(thing, "__file__", None)) else names.owner_of(thing.__name__)
     return "python"
 
 

@@ -27,7 +27,7 @@ from sessionlab.errors import AppNotFound, InvalidOption, SessionLabError, Visit
 from sessionlab.visit import Session, visit
 
 MOST_WIDGETS = 12  # of a page that are used by default
-PATIENCE = 30.0  # seconds for every answer of the server
+PATIENCE = 15.0  # seconds for every answer of the server
 # what a figure tells the server when it is looked at closely; sent only where somebody listens
 POINTER = {"tap", "doubletap", "press", "mousemove", "mouseenter", "mouseleave"}
 
@@ -76,12 +76,11 @@ class Scenario:
         return urljoin(urls[0], self.path) if self.path else urls[number % len(urls)]
 
     async def visit(self, url: str, stay: float = 0.0) -> None:
-        """One whole visit. Interactions that the server refuses are left out; a failed visit raises VisitFailed."""
+        """One whole visit; a failed one raises VisitFailed."""
         session = await self.open(url, self.headers, self.cookies)
         try:
             if self.interact is not None:
-                with contextlib.suppress(VisitFailed):
-                    await self.interact(session)
+                await self.interact(session)
             if stay:
                 await asyncio.sleep(stay)
             if not session.closed:
@@ -101,14 +100,20 @@ async def _close(session: Session) -> None:
 async def use_widgets(session: Session, note: Callable[[str], Awaitable] | None = None) -> None:
     """Click, type, move and select in what the page has, each widget once, and point at its figures.
 
-    ``note`` is awaited with the name of each thing that was used.
+    What the server refuses is left out. Raises VisitFailed if it does not answer any more. ``note`` is awaited
+    with the name of each thing that was used.
     """
     for widget in varied(session.widgets)[:MOST_WIDGETS]:
         if session.closed:
             return
-        with contextlib.suppress(VisitFailed):
-            if await session.interact(widget) and note:
-                await note(f"{widget.kind} {widget.name or widget.type!r}")
+        try:
+            used = await session.interact(widget)
+        except VisitFailed as failed:
+            if "did not answer" in failed.what:  # and will not for the next widget either
+                raise
+            used = True
+        if used and note:
+            await note(f"{widget.kind} {widget.name or widget.type!r}")
     for figure in [m for m in session.models.values() if m.short_type == "Figure"][:4]:
         if session.closed:
             return

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-ENOUGH = 5  # gains that have to be seen before something that seldom grows is judged
+ENOUGH = 8  # gains that have to be seen before something that seldom grows is judged
 LEAST_RATE = 0.02  # gains a session; less is not told from none
 FADING = 0.6  # a pace below this part of the earlier one is a pace that ends
 BYTES_FLOOR = 1024.0  # bytes a session; Panel itself keeps 200 to 450
@@ -78,6 +78,8 @@ def slope_of(rates: Sequence[float]) -> Slope:
     middle = statistics.median(rates)
     spread = statistics.median(abs(rate - middle) for rate in rates)
     error = 3.0 * 1.4826 * spread / math.sqrt(len(rates))
+    if len(rates) < 4:  # few batches agree by chance
+        error += max(rates) - min(rates)
     return Slope(middle - error, middle, middle + error)
 
 
@@ -106,7 +108,7 @@ def bytes_floor(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR) 
     if not filled:
         return math.inf
     slope = slope_of(filled[-1])
-    return max(floor, floor + slope.middle - slope.low)
+    return max(floor, floor + slope.middle - slope.low, slope.high if slope.low > floor else 0.0)
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ def decide(
     memory: Sequence[Sequence[float]],
     *,
     floor: float = BYTES_FLOOR,
+    final: bool = False,
 ) -> Judgement:
     """Clean, bounded, leak or undecided, from the holders and from the memory in use.
 
@@ -257,6 +260,7 @@ def decide(
     sessions : how many sessions each window had, oldest first.
     memory : for each window the bytes a session that each of its batches added to the heap.
     floor : bytes a session that are not told from nothing.
+    final : there will be no more windows. Memory that grew in the newest only is then noise, and raises the floor.
     """
     findings = tuple(f for f in (judge(h, sessions) for h in holders) if f.kind != "nothing")
     trend = bytes_trend(memory, floor)
@@ -268,7 +272,7 @@ def decide(
         return Judgement("leak", findings, trend)
     if "open" in kinds:
         return Judgement("undecided", findings, trend, "something grows, but not yet at a steady pace")
-    if trend.kind == "steady" or trend.open:
+    if trend.kind == "steady" or (trend.open and not final):
         explained = sum(f.holder.bytes for f in findings) / max(1, sum(sessions))
         bounded = [f for f in findings if f.kind in ("bounded", "ends")]
         if not (bounded and explained >= 0.5 * trend.rate):

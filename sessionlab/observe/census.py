@@ -12,6 +12,7 @@ import ctypes
 import functools
 import gc
 import heapq
+import mmap
 import os
 import sys
 import threading
@@ -77,8 +78,12 @@ def heap_in_use() -> int | None:
 
 
 def resident() -> int:
-    """Resident memory of this process in bytes."""
-    return _process().memory_info().rss
+    """Resident memory of this process in bytes; the short way on Linux, for it is asked at every event."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as statm:
+            return int(statm.read().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return _process().memory_info().rss
 
 
 def trim() -> None:

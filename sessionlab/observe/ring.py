@@ -130,7 +130,7 @@ class MemoryLine:
     def nbytes(self) -> int:
         return len(self._values) * self._values.itemsize
 
-    def sample(self, apart: float = 0.1) -> None:
+    def sample(self, apart: float = 0.25) -> None:
         """Take a sample, unless the last one is less than ``apart`` seconds old."""
         now = time.monotonic()
         if now - self._last < apart:

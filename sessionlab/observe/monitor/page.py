@@ -74,10 +74,10 @@ class Page:
 
     def _links(self) -> str:
         """The addresses of the applications, through the wire, as this tab's browser can reach them."""
-        links = []
+        links, base = [], proxy_base(pn.state.headers.get("X-Forwarded-Context", ""))
         for route, url in self.watch.outage.urls.items():
             address = url
-            if base := _proxy_base():
+            if base:
                 parts = urlsplit(url)
                 address = f"{base}proxy/{parts.port}{parts.path}"
             links.append(f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(route)}</a>')
@@ -107,17 +107,15 @@ class Page:
         self._end.disabled = label not in view.sessions
 
 
-def _proxy_base() -> str:
-    """Jupyter's base URL when this page comes through jupyter-server-proxy; else an empty text."""
-    headers = pn.state.headers
-    context = headers.get("X-Forwarded-Context") or headers.get("X-Proxycontextpath") or ""
-    mine = context.rstrip("/")
-    if not mine:
-        return ""
-    parent, _, name = mine.rpartition("/")
-    if name.isdigit() and parent.endswith("/proxy"):
+def proxy_base(context: str) -> str:
+    """Jupyter's base URL, from the path under which jupyter-server-proxy serves this page; empty without a proxy.
+
+    The path is that of a launcher tile, ``/base/NAME``, or of a port, ``/base/proxy/PORT``.
+    """
+    parent, _, name = context.rstrip("/").rpartition("/")
+    if name.isdigit():
         parent = parent.removesuffix("/proxy")
-    return parent + "/"
+    return parent + "/" if name else ""
 
 
 def serve_page(watch: Watch) -> None:

@@ -1,0 +1,251 @@
+"""Real hunts, with few sessions each: the verdict, who holds it, which line, and what cannot be hunted."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sessionlab import hunt, report
+from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
+
+free_port = importlib.import_module("sessionlab.serve").free_port
+SHARED = """
+    import asyncio, functools, threading
+
+    KEPT, BOUNDED, RING = [], {}, [None] * 200
+
+    @functools.lru_cache(maxsize=64)
+    def look_up(key):
+        return [key] * 20
+
+    def work():
+        wait = threading.Event()
+        while not wait.wait(0.2):
+            pass
+
+    async def poll():
+        while True:
+            await asyncio.sleep(0.1)
+"""
+LEAKY = """
+    import asyncio, logging, threading
+    import panel as pn
+    import shared
+
+    button = pn.widgets.Button(name="Remember")
+    button.on_click(lambda event, kept=shared.KEPT, button=button: kept.append(button))
+    threading.Thread(target=shared.work, daemon=True).start()
+    asyncio.get_running_loop().create_task(shared.poll())
+    logging.getLogger("mine").addHandler(logging.NullHandler())
+    pn.state.cache[pn.state.curdoc.session_context.id] = bytes(2000)
+    pn.Column(button).servable()
+"""
+INNOCENT = """
+    import panel as pn
+    import shared
+
+    shared.look_up(pn.state.curdoc.session_context.id)
+    slider = pn.widgets.IntSlider(name="n", end=10)
+    pn.Column(slider, pn.bind(lambda n: f"value {n}", slider)).servable()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hunted")
+
+    def write(name: str, source: str):
+        (path / name).write_text(textwrap.dedent(source))
+        return path / name
+
+    write("shared.py", SHARED)
+    return write
+
+
+@pytest.fixture
+def nothing_left():
+    """The hunt starts no process that outlives it."""
+    yield
+    left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    _, left = psutil.wait_procs(left, timeout=3)
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def leaky(folder):
+    return hunt(folder("leaky.py", LEAKY), sessions=24)
+
+
+def culprit(result, holder: str):
+    found = [c for c in result.culprits if holder in c.holder]
+    assert found, f"{holder} is not among {[c.holder for c in result.culprits]}"
+    return found[0]
+
+
+def test_every_leak_of_an_app_is_named_with_its_line(leaky):
+    assert (leaky.verdict, leaky.exit_code) == ("leak", 1)
+    expected = {
+        "shared.KEPT": "leaky.py:7",
+        "Thread(work) started at": "leaky.py:8",
+        "event loop: task poll": "leaky.py:9",
+        'logging.Logger "mine" handlers': "leaky.py:10",
+        "panel.io.state.state.param['cache']": "leaky.py:11",
+    }
+    assert {h: culprit(leaky, h).location for h in expected} == expected
+    assert all(culprit(leaky, h).grows_by == pytest.approx(1, abs=0.1) for h in expected)
+
+
+def test_chains_are_short_and_say_what_is_kept(leaky):
+    assert culprit(leaky, "shared.KEPT").chain[-1] == "panel Button"
+    assert all(1 <= len(c.chain) <= 8 and c.chain[0] for c in leaky.culprits)
+    assert {culprit(leaky, h).owner for h in ("shared.KEPT", "Thread(work)", "param['cache']")} == {"app"}
+    assert "on_session_destroyed" in culprit(leaky, "param['cache']").advice
+
+
+def test_the_size_is_per_session(leaky):
+    assert culprit(leaky, "param['cache']").bytes == pytest.approx(2033 + 93, rel=0.2)
+    assert leaky.per_session["threads"] == pytest.approx(1, abs=0.1)
+    assert leaky.per_session["bytes"] > 2000
+
+
+def test_the_result_shows_itself(leaky, tmp_path):
+    shown = leaky.to_dict()
+    assert list(shown)[:8] == [
+        "app", "verdict", "sessions", "seconds", "per_session", "floor", "culprits", "versions",
+    ]  # fmt: skip
+    assert set(shown["per_session"]) == {"bytes", "objects", "documents", "models", "sessions", "threads"}
+    assert set(shown["floor"]) == {"bytes", "objects"} and json.loads(json.dumps(shown)) == shown
+    assert {"holder", "grows_by", "chain", "location", "owner", "advice"} <= set(shown["culprits"][0])
+    assert "shared.KEPT" in str(leaky) and "put there at leaky.py:7" in str(leaky)
+    assert "shared.KEPT" in leaky._repr_html_() and "&#10230;" in leaky._repr_html_()
+    report.write_page(leaky, tmp_path / "hunt.html")
+    page = (tmp_path / "hunt.html").read_text()
+    assert "data:image/png;base64," in page and "alt=" in page
+    axes = leaky.plot().axes
+    assert len(axes[0].lines[0].get_xdata()) == len(leaky.batches)
+
+
+def test_a_bounded_cache_is_bounded_and_names_its_bound(folder, nothing_left):
+    result = hunt(folder("innocent.py", INNOCENT), sessions=24)
+    assert (result.verdict, result.exit_code) == ("bounded", 0)
+    assert "functools.lru_cache shared.look_up maxsize=64" in result.culprits[0].holder
+    assert "maxsize=64" in result.culprits[0].chain[1]
+    assert result.floor["bytes"] >= 1024 and result.floor["objects"] > 0
+
+
+def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):
+    source = """
+        from bokeh.io import curdoc
+        from bokeh.models import Slider
+
+        slider = Slider(start=0, end=9, value=1, title="n")
+        slider.on_change("value", lambda attr, old, new: None)
+        curdoc().add_root(slider)
+    """
+    result = hunt(folder("bokeh_only.py", source), sessions=16)
+    assert result.verdict == "clean" and "panel" not in result.versions
+    assert "would not have been seen" in str(result)
+
+
+def test_blocked_sessions_are_a_verdict_of_their_own(folder, nothing_left, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("sessionlab.hunt.phases"), "BLOCKED", 1.0)
+    source = """
+        import panel as pn
+
+        pn.state.onload(lambda state=pn.state: state.block_expiration())
+        pn.Column("blocked").servable()
+    """
+    result = hunt(folder("blocked.py", source), sessions=24)
+    assert (result.verdict, result.exit_code) == ("never-expires", 1)
+    assert result.culprits[0].location == "blocked.py:4"
+    assert "block counts" in " ".join(result.culprits[0].chain)
+
+
+def test_a_scenario_file_says_what_visitors_do(folder, nothing_left):
+    app = folder("quiet.py", LEAKY.split("threading.Thread")[0] + "pn.Column(button).servable()\n")
+    scenario = folder("scenario.py", "async def interact(session):\n    await session.click('Remember')\n")
+    assert hunt(app, sessions=16, scenario=scenario).verdict == "leak"
+    assert hunt(app, sessions=16, interact=False).verdict == "clean"
+
+
+BAD = {
+    "raises on load": ("import panel as pn\n1 / 0\n", AppFailed, "ZeroDivisionError", ()),
+    "raises on an event": (
+        "import panel as pn\nb = pn.widgets.Button(name='boom')\nb.on_click(lambda e: 1 / 0)\npn.Row(b).servable()\n",
+        AppFailed,
+        "button 'boom'",
+        (),
+    ),
+    "ends the server": (
+        "import os\nimport panel as pn\nb = pn.widgets.Button(name='bye')\n"
+        "b.on_click(lambda e, os=os: os._exit(4))\npn.Row(b).servable()\n",
+        AppFailed,
+        "ended during the hunt",
+        (),
+    ),
+    "asks who comes": (
+        "import panel as pn\npn.Row('x').servable()\n",
+        NeedsCredentials,
+        "needs credentials",
+        ("--basic-auth", "secret", "--cookie-secret", "abc"),
+    ),
+    "has a port of its own": (
+        "import socket\nimport panel as pn\ns = socket.socket()\ns.bind(('127.0.0.1', {port}))\ns.listen()\n"
+        "pn.state.cache.setdefault('sockets', []).append(s)\npn.Row('x').servable()\n",
+        AppFailed,
+        "visited again",
+        (),
+    ),
+    "is spread over processes": ("", InvalidOption, "--num-procs", ("--num-procs", "2")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_hunted_is_an_error_and_leaves_nothing(folder, case, nothing_left):
+    source, error, text, panel_args = BAD[case]
+    app = folder("bad.py", source.replace("{port}", str(free_port())))
+    with pytest.raises(error, match=text) as caught:
+        hunt(app, panel_args=panel_args)
+    assert "What to do" in str(caught.value)
+
+
+def test_options_that_cannot_be_used_are_refused(folder):
+    app = folder("fine.py", "import panel as pn\npn.Row('x').servable()\n")
+    with pytest.raises(AppNotFound, match="did you mean"):
+        hunt(str(app).replace("fine", "fin"))
+    with pytest.raises(InvalidOption, match="at least"):
+        hunt(app, sessions=3)
+    with pytest.raises(AppNotFound, match="scenario"):
+        hunt(app, scenario="nowhere.py")
+    for source in ("1 / 0", "def interact(session): pass"):
+        with pytest.raises(SessionLabError, match=r"scenario|async def"):
+            hunt(app, scenario=folder("wrong.py", source))
+
+
+def test_the_command_prints_one_json_object_and_its_exit_code_tells(folder):
+    app = folder("fine.py", "import panel as pn\npn.Row('x').servable()\n")
+
+    def command(*args):
+        return subprocess.run(
+            [Path(sys.executable).with_name("sessionlab"), "hunt", *map(str, args)],
+            capture_output=True,
+            text=True,
+        )
+
+    clean = command(app, "--json", "--sessions", "12")
+    assert clean.returncode == 0 and json.loads(clean.stdout)["verdict"] == "clean"
+    missing = command(app.with_name("nowhere.py"), "--json")
+    assert missing.returncode == 3 and "There is no application" in json.loads(missing.stdout)["error"]
+    assert "Traceback" not in missing.stderr
+
+
+async def test_hunting_works_within_a_running_event_loop(folder):
+    app = folder("fine.py", "import panel as pn\npn.Row('x').servable()\n")
+    assert hunt(app, sessions=12, interact=False).verdict == "clean"
