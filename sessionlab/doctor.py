@@ -13,6 +13,7 @@ from sessionlab.errors import NoBrowser
 from sessionlab.serve import free_port
 
 PINNED = {"panel": "1.9.4", "bokeh": "3.9.2"}  # the versions that the numbers of the course hold for
+OLDEST = (3, 11)  # of Python
 NEEDED_MB = 1000  # what three kernels and two servers take, and what Binder guarantees
 MARKS = {"ok": "✔", "note": "•", "missing": "✘"}
 
@@ -58,7 +59,8 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{MARKS[f.status]} {f.status}</td><th scope='row' style='text-align:left'>{html.escape(f.what)}</th>"
+            f"<tr><td>{MARKS[f.status]} {f.status}</td>"
+            f"<th scope='row' style='text-align:left'>{html.escape(f.what)}</th>"
             f"<td style='text-align:left'>{html.escape(f.found)}<br><i>{html.escape(f.advice)}</i></td></tr>"
             for f in self.findings
         )
@@ -71,10 +73,9 @@ def doctor() -> Diagnosis:
 
 
 def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:2]))
-    if sys.version_info >= (3, 11):
+    if (sys.version_info.major, sys.version_info.minor) >= OLDEST:
         return Finding("Python", "ok", "3.11 or newer")
-    return Finding("Python", "missing", version, "the course needs 3.11 or newer")
+    return Finding("Python", "missing", sys.version.split()[0], "the course needs 3.11 or newer")
 
 
 def _version(package: str) -> Finding:

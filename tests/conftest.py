@@ -42,12 +42,12 @@ def alive(pid: int) -> bool:
 
 def browser_or_skip() -> None:
     """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
-    from sessionlab.errors import NoBrowser
+    from sessionlab.errors import NoBrowser, WrongBrowserPath
     from sessionlab.visit.browser import find_chromium
 
     try:
         find_chromium()
     except NoBrowser as missing:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") or isinstance(missing, WrongBrowserPath):
             raise
         pytest.skip(str(missing))

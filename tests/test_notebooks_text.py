@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_one_title_and_no_level_left_out(path):
     text = re.sub(r"```.*?```", "", prose(read(path)), flags=re.S)
     levels = [len(marks) for marks in re.findall(r"^(#+) ", text, flags=re.M)]
     assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels)), levels
 
 
 def test_links_lead_somewhere(path):

@@ -19,7 +19,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def requirements() -> dict[str, str]:
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *(line for extra in ("lab", "metrics", "course", "test") for line in extras[extra])]
+    named = ("lab", "metrics", "course", "test")
+    lines = [*PROJECT["dependencies"], *(line for extra in named for line in extras[extra])]
     found = {r.name: str(r.specifier) for r in map(Requirement, lines)}
     found.pop("sessionlab")  # an extra that names another extra
     return found

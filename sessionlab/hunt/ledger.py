@@ -74,3 +74,7 @@ class Ledger:
             sum(max(0, after.get(n, 0) - before.get(n, 0)) for n in numbers)
             for before, after in itertools.pairwise(self.types)
         ]
+
+    def net(self) -> list[int]:
+        """How many more objects of any type there were at the end of each window than at its begin."""
+        return [sum(after.values()) - sum(before.values()) for before, after in itertools.pairwise(self.types)]

@@ -125,6 +125,15 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
     return rows, (sum(small) / len(small) if small else 0.0), growing
 
 
+def _capped(kinds: dict[type, list[int]], ledger: Ledger) -> list[int]:
+    """Young things by window, given how many of each type: never more than there are more of that type."""
+    total = [0] * len(ledger.cohorts)
+    for kind, numbers in kinds.items():
+        for window, (number, more) in enumerate(zip(numbers, ledger.more({kind}), strict=True)):
+            total[window] += min(number, more)
+    return total
+
+
 def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
     """Where the application fills and empties a container, and the bound that it gives it."""
     if cached := caches.panel_cache(row["holder"], files):
@@ -157,10 +166,7 @@ class Group:
             for place in trees.get(top, [top]):
                 if place in walk.young:
                     kinds[type(walk.things[place])][walk.young[place]] += 1
-        most = [0] * len(self.below)
-        for kind, numbers in kinds.items():
-            for window, (number, more) in enumerate(zip(numbers, ledger.more({kind}), strict=True)):
-                most[window] += min(number, more)
+        most = _capped(kinds, ledger)
         self.below = [min(pair) for pair in zip(self.below, most, strict=True)]
         self.edges = [min(pair) for pair in zip(self.edges, most, strict=True)]
 
@@ -582,12 +588,13 @@ def _lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) ->
         and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
         and not (getattr(x, "__module__", None) or "").startswith("sessionlab")
     ]
-    below = [0] * len(ledger.cohorts)
+    kinds = collections.defaultdict(lambda: [0] * len(ledger.cohorts))
     for thing in lost:
-        cohort = ledger.cohort(id(thing))
-        if cohort is not None:
-            below[cohort] += 1
-    below = [min(pair) for pair in zip(below, ledger.more(set(map(type, lost))), strict=True)]
+        if (cohort := ledger.cohort(id(thing))) is not None:
+            kinds[type(thing)][cohort] += 1
+    # addresses are used again: no more than there are more of them, of each type and of all
+    below = _capped(kinds, ledger)
+    below = [max(0, min(pair)) for pair in zip(below, ledger.net(), strict=True)]
     called = [after[ATEXIT] - before[ATEXIT] for before, after in itertools.pairwise(running)]
     if not lost or not (all(below) or all(n > 0 for n in called)):
         return None
