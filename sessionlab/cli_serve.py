@@ -20,7 +20,7 @@ def serve(
     The app's log goes to stderr.
     """
     from sessionlab.hunt.look import framework_of
-    from sessionlab.observe.monitor import Monitor
+    from sessionlab.monitor import Monitor
     from sessionlab.serve import serve as start
 
     framework = framework or framework_of(app, context.args)

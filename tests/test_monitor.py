@@ -18,11 +18,11 @@ from conftest import alive, browser_or_skip
 from sessionlab import serve, visit
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.errors import ServerGone
-from sessionlab.observe.monitor import Monitor, texts
-from sessionlab.observe.monitor.charts import FAR, MOST_BARS, Charts, sync
-from sessionlab.observe.monitor.page import proxy_base
-from sessionlab.observe.monitor.record import Record
-from sessionlab.observe.monitor.watch import Watch, Watched
+from sessionlab.monitor import Monitor, texts
+from sessionlab.monitor.charts import FAR, MOST_BARS, Charts, sync
+from sessionlab.monitor.page import proxy_base
+from sessionlab.monitor.record import Record
+from sessionlab.monitor.watch import Watch, Watched
 from sessionlab.visit.browser import Browser
 
 
@@ -210,9 +210,9 @@ MINUTES = '''
 
     import os, time
     import panel as pn
-    from sessionlab.observe.monitor import charts, record
-    from sessionlab.observe.monitor.page import Page
-    from sessionlab.observe.monitor.watch import Watch, Watched
+    from sessionlab.monitor import charts, record
+    from sessionlab.monitor.page import Page
+    from sessionlab.monitor.watch import Watch, Watched
 
     record.SAMPLES = charts.SAMPLES = 100  # what is kept is full after the first button
     record.HISTORY = 60

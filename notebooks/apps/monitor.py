@@ -5,8 +5,8 @@ from pathlib import Path
 import panel as pn
 
 from sessionlab import serve
-from sessionlab.observe.monitor.page import serve_page
-from sessionlab.observe.monitor.watch import Watch, Watched
+from sessionlab.monitor.page import serve_page
+from sessionlab.monitor.watch import Watch, Watched
 
 
 def begin():

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import panel as pn
 
-from sessionlab.observe.monitor import texts
-from sessionlab.observe.monitor.charts import Charts
-from sessionlab.observe.monitor.visitors import MOST
-from sessionlab.observe.monitor.watch import EVERY, Watch
+from sessionlab.monitor import texts
+from sessionlab.monitor.charts import Charts
+from sessionlab.monitor.visitors import MOST
+from sessionlab.monitor.watch import EVERY, Watch
 
 HERE = Path(__file__).parent
 WINDOWS = {"1 min": 60, "5 min": 300, "15 min": 900}

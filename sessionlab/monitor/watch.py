@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, field
 
 from sessionlab.disturb import Outage
 from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError
+from sessionlab.monitor.record import Record
+from sessionlab.monitor.view import SILENT, View
+from sessionlab.monitor.visitors import MOST, Visitors
 from sessionlab.observe.client import Probe
-from sessionlab.observe.monitor.record import Record
-from sessionlab.observe.monitor.view import SILENT, View
-from sessionlab.observe.monitor.visitors import MOST, Visitors
 from sessionlab.wire import HOST
 
 EVERY = 0.5  # seconds between two rounds of questions

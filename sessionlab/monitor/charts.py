@@ -23,7 +23,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.transform import factor_cmap, factor_mark
 
-from sessionlab.observe.monitor.view import SAMPLES, Bar, Sample, View
+from sessionlab.monitor.view import SAMPLES, Bar, Sample, View
 from sessionlab.observe.timeline import BLOCKED, MARKS, STATES
 
 FAR = 4e12  # milliseconds: late in the century

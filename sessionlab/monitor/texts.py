@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from html import escape
 
-from sessionlab.observe.monitor.view import View
+from sessionlab.monitor.view import View
 from sessionlab.observe.timeline import BLOCKED, MARKS, STATES
 
 # What each state looks like in the chart: its bar's height and hatch, beside its colour.

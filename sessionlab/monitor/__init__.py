@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sessionlab.errors import ServerGone
-from sessionlab.observe.monitor.watch import Watched
+from sessionlab.monitor.watch import Watched
 from sessionlab.serve import serve
 
 PAGE = Path(__file__).with_name("session_monitor.py")

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import math
 
-from sessionlab.observe.monitor.view import SAMPLES, SILENT, Bar, Event, Mark, Sample, Segment, View
+from sessionlab.monitor.view import SAMPLES, SILENT, Bar, Event, Mark, Sample, Segment, View
 from sessionlab.observe.timeline import detail
 
 HISTORY = 900.0  # seconds that are kept
