@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from sessionlab.course.catalogue import APPS
 
@@ -30,7 +31,7 @@ def test_conda_names_the_same_packages_and_bounds():
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     lines = [entry for entry in entries if isinstance(entry, str) and not re.match(r"(python=|pip$)", entry)]
-    conda = {r.name: str(r.specifier) for r in map(Requirement, [*lines, *pip])}
+    conda = {canonicalize_name(r.name): str(r.specifier) for r in map(Requirement, [*lines, *pip])}
     assert conda == requirements()
 
 
