@@ -38,6 +38,8 @@ function watch(doc) {
       put_buffers(reply.doc_json, reply.buffers)  // which BokehJS 3.9 forgets when it pulls again
       return reply
     }
+    const replace = doc.replace_with_json.bind(doc)
+    doc.replace_with_json = (json) => without_echo(doc, conn.session._document_listener, () => replace(json))
   }
 
   function hurry() {
@@ -114,6 +116,24 @@ function watch(doc) {
     attempt = null
     return {answer, again}
   }
+}
+
+// BokehJS sends a document that it has just pulled back to the server, as if the page had made it. What the new models
+// themselves found out about the page meanwhile is sent.
+function without_echo(doc, send, replace) {
+  const events = [], collect = (event) => events.push(event)
+  doc.remove_on_change(send)
+  doc.on_change(collect, true)
+  try {
+    replace()
+  } finally {
+    doc.remove_on_change(collect)
+    doc.on_change(send, true)
+    doc._new_models.clear()
+  }
+  const models = doc.all_models
+  const own = ({kind, model}) => !["RootAdded", "RootRemoved", "TitleChanged"].includes(kind) && models.has(model)
+  for (const event of events) if ((event.events ?? [event]).every(own)) send(event)
 }
 
 function put_buffers(value, buffers) {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from bokeh.server.session import ServerSession
 from bokeh.server.views.ws import WSHandler
-from bokeh.util.token import check_token_signature, generate_jwt_token, get_token_payload
+from bokeh.util.token import check_token_signature, generate_jwt_token, get_session_id, get_token_payload
 from tornado.websocket import WebSocketHandler
 
 from .served import wrap
@@ -108,6 +108,8 @@ def _look(handler: WSHandler, number: str) -> tuple[ServerSession | None, str]:
     session = ticket and ticket.session()
     if session is None or session.destroyed:
         return None, "gone"
+    if get_session_id(handler._token) != session.id:
+        return None, "refused"  # somebody has put its number into another token
     if handler.application_context._sessions.get(session.id) is not session:
         return None, "refused"  # it belongs to another application
     if handler.current_user != ticket.user:
