@@ -2,7 +2,8 @@
 
 Runs in the served process: standard library only. A trace function follows the lines of the application's own
 files, and only those. After each line it looks whether a watched place has gained something, which is then
-that line's doing, or that of something it called. A visit takes a few times as long so.
+that line's doing, or that of something it called. A visit takes a few times as long so. A line that has run very
+often, in a loop, is not looked at any more: what it adds later is found when the loop is left.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 
 from sessionlab.observe.census import heap_in_use
 from sessionlab.observe.where import is_app_file, shown
+
+OFTEN = 300  # times that a line is looked at; a loop over a table would take minutes otherwise
 
 
 class Tracer:
@@ -30,6 +33,7 @@ class Tracer:
         self._lines: dict[str, list[tuple[str, int]]] = collections.defaultdict(list)
         self.heap: collections.Counter = collections.Counter()  # line -> bytes that were there after it, less before
         self._places, self._label, self._now_running = places, label, running
+        self._ran: collections.Counter = collections.Counter()  # (code, line or event) -> how often
         self._seen = {name: look() for name, (look, _, _) in places.items()}
         self._running = set(running())
         self._heap = heap_in_use() or 0
@@ -53,16 +57,24 @@ class Tracer:
         code = frame.f_code
         if not is_app_file(code.co_filename):
             return None
+        if self._often(code, "call"):
+            return None
         self._look("")  # what came before was not the application's
-        line = f"{shown(code.co_filename)}:{frame.f_lineno}"
+        line = frame.f_lineno
 
         def follow(frame, event, arg):
             nonlocal line
-            self._look(line)
-            line = f"{shown(code.co_filename)}:{frame.f_lineno}"
+            entered = "return" if event == "return" else frame.f_lineno
+            if not (self._often(code, entered) and self._ran[code, line] > OFTEN):  # not in the midst of a long loop
+                self._look(f"{shown(code.co_filename)}:{line}")
+            line = frame.f_lineno
             return follow
 
         return follow
+
+    def _often(self, code, what: int | str) -> bool:
+        self._ran[code, what] += 1
+        return self._ran[code, what] > OFTEN
 
     def _look(self, line: str) -> None:
         for name, (look, newest, _) in self._places.items():
