@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import weakref
@@ -88,14 +89,15 @@ class _Page:
 
     def __init__(self, doc: Document, code: str):
         self._doc = doc
-        self._ready = self._ticking = False
+        self._ready = False
+        self._timer: asyncio.TimerHandle | None = None
         self._replaces = _born_of_websocket(doc)
         script = CustomJS(code=code)
         doc.js_on_event("document_ready", script)
         doc.js_on_event("connection_lost", script)
         doc.on_event("document_ready", self._on_ready)
         doc.on_event("client_reconnected", self._on_reconnected)
-        doc.on_session_destroyed(_end(weakref.ref(doc)))
+        doc.on_session_destroyed(_end(weakref.ref(doc), self))
 
     def _on_ready(self, event) -> None:
         self._ready = True
@@ -112,11 +114,22 @@ class _Page:
         self._send(outcome=outcome)
 
     def _start(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            sockets = [connection._socket for connection in self._session._subscribed_connections]
-            lasts = min([s.application.session_token_expiration for s in sockets], default=MOST)
-            self._doc.add_periodic_callback(self._send, round(1000 * min(MOST, lasts / 2)))
+        sockets = [connection._socket for connection in self._session._subscribed_connections]
+        if self._timer is None and sockets:
+            server = sockets[0].application
+            self._wait(server.io_loop.asyncio_loop, min(MOST, server.session_token_expiration / 2))
+
+    def _wait(self, loop: asyncio.AbstractEventLoop, period: float) -> None:
+        # A periodic callback of the document would keep it after its end, until the callback is due once more.
+        def tick():
+            self._doc.add_next_tick_callback(self._send)
+            self._wait(loop, period)
+
+        self._timer = loop.call_later(period, tick)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _send(self, **more) -> None:
         if (ticket := tickets.issue(self._session)) is None:
@@ -138,8 +151,9 @@ def _born_of_websocket(doc: Document) -> bool:
     return request is not None and request.headers.get("Upgrade", "").lower() == "websocket"
 
 
-def _end(ref: weakref.ref[Document]):
+def _end(ref: weakref.ref[Document], page: _Page):
     def end(context) -> None:
+        page.stop()
         tickets.forget(context.session)
         doc = ref()
         views = [name for name, (view, _, of, _) in state._views.items() if of is doc]
