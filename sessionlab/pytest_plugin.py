@@ -1,15 +1,25 @@
 """Leak limits and live servers for the tests of any Panel or Bokeh project.
 
+Install with ``pip install "sessionlab[lab]"``; pytest finds it by itself. In a test module beside ``app.py``:
+
+    import pytest
+
     @pytest.mark.limit_session_leaks("app.py", bytes="2 KB", objects=0)
     def test_sessions_leave_nothing():
         pass
 
-    async def test_the_button(app_server, visitor):
+    @pytest.mark.asyncio
+    async def test_the_button(app_server, visitor, outage):
         server = app_server("app.py", lifetime=2)
-        session = await visitor(server.url)
+        session = await visitor(outage(server).url)
+        await session.click("Add one")
+        await session.wait_for("Count", value=1)
 
-The mark hunts before the test's body runs and fails the test when a session leaves more than the limits. This
-module is loaded in every run of pytest where the package is installed: it imports nothing of the lab, and none
+The mark hunts before the test's body runs and fails the test when a session leaves more than the limits; ``objects=0``
+lets nothing pass that holds on to sessions, ``bytes`` alone lets pass what is small, ``ignore=r"mycache\\._entries"``
+what is known. A mark that cannot be read stops the run before any test.
+
+This module is loaded in every run of pytest where the package is installed: it imports nothing of the lab, and none
 of the lab's dependencies, before a test asks for it.
 """
 
@@ -54,14 +64,23 @@ class Limits:
         if len(mark.args) != 1 or unknown:
             raise pytest.UsageError(
                 f"{MARK} takes one application and the options {', '.join(sorted(known | options))}; "
-                f"got {mark.args} {sorted(unknown) or ''}"
+                f"got {', '.join([*map(repr, mark.args), *sorted(unknown)]) or 'nothing'}"
             )
+        objects = mark.kwargs.get("objects")
+        if objects is not None and not (isinstance(objects, int | float) and objects >= 0):
+            raise pytest.UsageError(f"{MARK}: objects={objects!r} is no number of objects a session")
         ignore = mark.kwargs.get("ignore") or ()
+        ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        for pattern in ignore:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise pytest.UsageError(f"{MARK}: ignore={pattern!r} is no regular expression: {error}") from None
         return cls(
             str(mark.args[0]),
             None if mark.kwargs.get("bytes") is None else parse_size(mark.kwargs["bytes"]),
-            None if mark.kwargs.get("objects") is None else float(mark.kwargs["objects"]),
-            (ignore,) if isinstance(ignore, str) else tuple(ignore),
+            None if objects is None else float(objects),
+            ignore,
             {name: value for name, value in mark.kwargs.items() if name in options},
         )
 
@@ -93,6 +112,16 @@ def pytest_configure(config) -> None:
         f"{MARK}(app, bytes=None, objects=None, ignore=None, **options): fail when a session of the Panel or Bokeh app "
         'leaves more than this behind; bytes may be text such as "2 KB".',
     )
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Say what is wrong with a mark before anything runs."""
+    for item in items:
+        if (mark := item.get_closest_marker(MARK)) is not None:
+            try:
+                Limits.of(mark)
+            except pytest.UsageError as error:
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -159,7 +188,11 @@ def _lab():
 
 @pytest.fixture
 def app_server(request):
-    """``app_server("app.py", lifetime=2, …)`` serves an application until the test ends; see `sessionlab.serve`."""
+    """A real server: ``server = app_server("app.py", lifetime=2, …)``, until the test ends.
+
+    The application is looked for beside the test, then below the project's root. The options are those of
+    `sessionlab.serve`, in seconds; ``server.url`` is the page, ``server.log`` what it printed.
+    """
     lab = _lab()
     servers = []
 
@@ -175,17 +208,40 @@ def app_server(request):
 
 @pytest.fixture
 def visitor():
-    """``await visitor(url)`` is a session without a browser; see `sessionlab.visit`. Ends with the test.
+    """A session without a browser: the page, the websocket, the document, and edits both ways.
 
-    In a test that is not async, ``visitor`` gives what ``async with visitor(url)`` needs.
+        session = await visitor(server.url)
+        await session.set("Speed", value=3)
+        await session.wait_for("Result", object="9")
+
+    ``visitor(url, headers=…, cookies=…, timeout=30)`` is awaited, or used as ``async with visitor(url) as session``;
+    see `sessionlab.visit`. In a test that is not async: ``asyncio.run(work(visitor))``. A session that the test does
+    not close is cut when the test ends; the server keeps it for its lifetime, as that of any visitor.
     """
     lab = _lab()
-    return lab.visit
+    sessions = []
+
+    def start(url, **options):
+        sessions.append(lab.visit(url, **options))
+        return sessions[-1]
+
+    yield start
+    still_open = [session for session in sessions if session.page is not None and not session.closed]
+    if still_open:
+        import asyncio  # not in every run of pytest
+
+        loop = asyncio.new_event_loop()
+        for session in still_open:
+            loop.run_until_complete(session.drop())
+        loop.close()
 
 
 @pytest.fixture
 def outage():
-    """``outage(server)`` is a wire that can be cut, refused, stalled and slowed; see `sessionlab.Outage`."""
+    """A wire in front of a server that can be cut, refused, stalled and slowed: ``wire = outage(server)``.
+
+    Visit ``wire.url`` instead of ``server.url``, then ``wire.cut()``; see `sessionlab.Outage`. Gone with the test.
+    """
     lab = _lab()
     wires = []
 
