@@ -15,6 +15,7 @@ _DOORS = {
     "visit": "sessionlab.visit",
     "Outage": "sessionlab.disturb",
     "hunt": "sessionlab.hunt",
+    "audit": "sessionlab.audit",
     "SessionLabError": "sessionlab.errors",
 }
 __all__ = list(_DOORS)
