@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sessionlab import cli_hunt, cli_serve
+from sessionlab import cli_audit, cli_hunt, cli_serve
 from sessionlab.errors import SessionLabError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
 
 cli_serve.register(app)
 cli_hunt.register(app)
+cli_audit.register(app)
 
 
 def main() -> None:
