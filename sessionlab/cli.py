@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sessionlab import cli_audit, cli_hunt, cli_serve
+from sessionlab import cli_audit, cli_exercises, cli_hunt, cli_load, cli_serve
 from sessionlab.errors import SessionLabError
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
 cli_serve.register(app)
 cli_hunt.register(app)
 cli_audit.register(app)
+cli_load.register(app)
+cli_exercises.register(app)
 
 
 def main() -> None:
