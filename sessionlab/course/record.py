@@ -1,20 +1,28 @@
-"""Record what a browser does in outages that are too long for a notebook cell.
+"""Record what takes too long for a notebook cell: outages in a browser, lifetimes with the default flags.
 
-    python -m sessionlab.course.record
+    python -m sessionlab.course.record [NAME ...]
 
-Each recording is one JSON file in ``data/recordings/``, with the versions it holds for. It takes about a minute. What
-the cells of the chapters print is recorded too, by ``make notebooks``: see ``recorded.py``.
+Each recording is one JSON file in ``data/recordings/``, with the versions it holds for. All of them take about two
+minutes. What the cells of the chapters print is recorded too, by ``make notebooks``: see ``recorded.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from sessionlab.course.catalogue import APPS, ROOT
 from sessionlab.course.versions import versions
 from sessionlab.disturb import Outage
 from sessionlab.serve import serve
+from sessionlab.visit import visit
 from sessionlab.visit.browser import open_tab
 
 FOLDER = ROOT / "data" / "recordings"
@@ -36,13 +44,51 @@ async def backoff() -> dict:
             }
 
 
+async def lifetimes() -> dict:
+    """Seconds from the disconnect to the end, with the default flags: forty users who leave at random moments."""
+    dice = random.Random(3)
+
+    async def leave(session):
+        await asyncio.sleep(dice.uniform(0, 17))
+        await session.close()
+
+    with serve(APPS["hello"].path) as server:
+        async with AsyncExitStack() as pages:
+            sessions = [await pages.enter_async_context(visit(server.url)) for _ in range(40)]
+            await asyncio.gather(*map(leave, sessions))
+        while server.probe.sessions():
+            await asyncio.to_thread(lambda: list(server.probe.follow(timeout=1)))
+        frame = server.probe.timeline().frame().set_index("session")
+        times = frame.time[frame.event == "destroyed"] - frame.time[frame.event == "disconnected"]
+    low, middle, high = min(times), statistics.median(times), max(times)
+    return {"sessions": len(times), "least": round(low, 1), "median": round(middle, 1), "most": round(high, 1)}
+
+
+def needs() -> dict:
+    """Which versions know how to reconnect: looked for in the published packages."""
+    settings = {"panel": ("panel/config.py", "reconnect = param"), "bokeh": ("bokeh/document", "reconnect_session")}
+    found = {}
+    for package, version in (("panel", "1.7.5"), ("panel", "1.8.0"), ("bokeh", "3.7.3"), ("bokeh", "3.8.0")):
+        where, words = settings[package]
+        with tempfile.TemporaryDirectory() as folder:
+            install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", folder]
+            subprocess.run([*install, f"{package}=={version}"], check=True)
+            place = Path(folder, where)
+            files = [place] if place.is_file() else place.rglob("*.py")
+            found[f"{package} {version}"] = any(words in path.read_text() for path in files)
+    return {"can reconnect": found}
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for record in (backoff,):
+    for record in (backoff, lifetimes, needs):
+        if sys.argv[1:] and record.__name__ not in sys.argv[1:]:
+            continue
         path = FOLDER / f"{record.__name__}.json"
-        recording = {"what": record.__doc__, "versions": versions(), **asyncio.run(record())}
+        found = asyncio.run(record()) if asyncio.iscoroutinefunction(record) else record()
+        recording = {"what": record.__doc__, "versions": versions(), **found}
         path.write_text(json.dumps(recording, indent=2) + "\n")
-        print(path.relative_to(ROOT), recording["attempts"])
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
