@@ -4,9 +4,10 @@ import os
 
 import panel as pn
 
-from sessionlab.harden import on_session_destroyed, recover_inputs
+from sessionlab.harden import on_session_destroyed, reconnect, recover_inputs
 
-pn.extension(template="fast", notifications=True, reconnect=True)
+pn.extension(template="fast", notifications=True)
+reconnect()  # soon, past the age of the page's token, and it says what was found
 
 note = pn.widgets.TextInput(label="note")
 count = pn.widgets.IntInput(label="count", value=0, disabled=True)

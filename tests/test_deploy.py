@@ -12,13 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import kubernetes_validate
-import psutil
 import pytest
 import yaml
 from bokeh.server.tornado import DEFAULT_KEEP_ALIVE_MS
@@ -26,14 +23,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from tornado.httpclient import AsyncHTTPClient
 
 from sessionlab import serve, visit
-from sessionlab.errors import VisitFailed
+from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.harden import SessionLimits
+from sessionlab.nginx import ROUND_ROBIN, Nginx, configuration, find_nginx
 from sessionlab.serve import free_port
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
-NOBODY = 65534
 LIVE = 4  # sessions that each of the two servers admits
 
 
@@ -43,36 +39,28 @@ LIVE = 4  # sessions that each of the two servers admits
 @contextlib.contextmanager
 def running_nginx(*servers, **replaced: str):
     """The address of nginx with deploy/nginx.conf in front of ``servers``; ``replaced`` changes texts in it."""
-    text, port = (DEPLOY / "nginx.conf").read_text(), free_port()
-    for name, written, server in zip(("app1", "app2"), ("5006", "5007"), servers, strict=True):
-        text = text.replace(f"{name}:{written}", f"127.0.0.1:{server.port}").replace(f":{written} ", f":{server.port} ")
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};")
-    for old, new in replaced.items():
-        assert old in text
-        text = text.replace(old, new)
-    folder = Path(tempfile.mkdtemp(prefix="nginx-"))
-    try:
-        folder.chmod(0o777)
-        (folder / "nginx.conf").write_text(text)
-        user = dict(user=NOBODY, group=NOBODY) if os.geteuid() == 0 else {}
-        command = [NGINX, "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off;"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **user) as nginx:
-            try:
-                deadline = time.monotonic() + 10
-                while not any(c.status == psutil.CONN_LISTEN for c in psutil.Process(nginx.pid).net_connections()):
-                    assert nginx.poll() is None and time.monotonic() < deadline, nginx.stdout.read()
-                    time.sleep(0.01)
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                nginx.terminate()
-                nginx.wait(10)
-    finally:
-        shutil.rmtree(folder)
+    with Nginx(DEPLOY / "nginx.conf", servers, replaced) as nginx:
+        yield nginx.origin
+
+
+def test_the_file_that_is_run_is_the_file_that_is_deployed():
+    text = (DEPLOY / "nginx.conf").read_text()
+    assert configuration(text, ["app1:5006", "app2:5007"]) == text
+    four = configuration(text, [f"127.0.0.1:{port}" for port in (1, 2, 3, 4)], listen="127.0.0.1:9")
+    assert four.count("server 127.0.0.1:3 max_fails=0;") == 2  # for everybody, and for those at home there
+    assert four.count("server 127.0.0.1:3 max_fails=0 backup;") == 3
+    assert "=three; " in four and "listen 127.0.0.1:9;" in four and "app" not in re.sub("#.*|application", "", four)
+
+
+@pytest.mark.parametrize("ports", [[1], [1, 2, 3, 4, 5], [1, 1]])
+def test_the_file_is_written_for_two_to_four_servers(ports):
+    with pytest.raises(InvalidOption):
+        configuration((DEPLOY / "nginx.conf").read_text(), [f"127.0.0.1:{port}" for port in ports])
 
 
 @pytest.fixture(scope="module")
 def needs_nginx():
-    if NGINX is None:
+    if find_nginx() is None:
         assert not os.environ.get("CI"), "CI needs Debian's nginx: apt-get install nginx"
         pytest.skip("there is no nginx on this machine: apt-get install nginx")
 
@@ -144,8 +132,7 @@ async def test_a_visitor_sticks_to_the_server_that_has_answered(pair):
 async def test_round_robin_loses_the_state(pair):
     """The same nginx without the cookie: every page is built in both servers, and a reconnect finds the other one."""
     restarted = await sums(pair, "sessionlab_reconnects_total restarted")
-    stateless = {"proxy_pass http://$destination;": "proxy_pass http://any;", "least_conn;": ""}
-    with running_nginx(*pair, **stateless) as address:
+    with running_nginx(*pair, **ROUND_ROBIN) as address:
         for _ in range(2):
             async with visit(f"{address}/app") as visitor:
                 await visitor.click("add one")
@@ -220,6 +207,7 @@ async def test_a_draining_server_hands_its_visitors_over(pair):
         assert not visitor.closed
         await visitor.wait_for(lambda session: session.closed, timeout=6)
         await visitor.reconnect()  # a new session of the old page, with its old token
+        assert visitor.page.cookies["server"] == "two"  # where it will look for it next time
         await visitor.click("add one")
         await visitor.wait_for("count", value=1)
         await visitor.close()

@@ -134,6 +134,11 @@ class Connection:
             self._dismissed = True
             self._finish()
 
+    @property
+    def headers(self) -> HTTPHeaders:
+        """Of the answer that made it a websocket."""
+        return self._socket.headers
+
     # -- sending -----------------------------------------------------------------------------------------------
 
     def request(

@@ -135,7 +135,7 @@ async def get_page(
             response = await client.fetch(request, raise_error=False)
             if response.code == 599:  # Tornado's own number for "no answer"
                 raise response.error
-            _collect(jar, response.headers)
+            collect_cookies(jar, response.headers)
             if response.code in REDIRECTS and "Location" in response.headers:
                 url = urljoin(url, response.headers["Location"])
                 continue
@@ -158,7 +158,8 @@ def with_cookies(headers: Mapping[str, str] | None, cookies: Mapping[str, str]) 
     return lines
 
 
-def _collect(jar: dict[str, str], headers: HTTPHeaders) -> None:
+def collect_cookies(jar: dict[str, str], headers: HTTPHeaders) -> None:
+    """Put what an answer sets into ``jar``, as a browser does."""
     for line in headers.get_list("Set-Cookie"):
         try:
             morsels = SimpleCookie(line)

@@ -1,0 +1,126 @@
+"""One page, several processes: how often the application is run twice, and how often a reconnect finds its state.
+
+    python benchmarks/affinity.py [--visits 40] [--json]
+
+The same application is served by one process, by `--num-procs` of two and four, and by two and four servers behind a
+real nginx: in turn, as nginx does by default, and with the cookie of `deploy/nginx.conf`. Each visitor opens a page,
+clicks, loses the wire and is back at once. Without an nginx on the machine its rows are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import tempfile
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sessionlab import serve, visit
+from sessionlab.nginx import ROUND_ROBIN, Nginx, find_nginx
+
+CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
+APP = """
+    import panel as pn
+
+    print("built", pn.state.curdoc.session_context.id, flush=True)
+    count = pn.widgets.IntInput(label="count", value=0)
+    add = pn.widgets.Button(label="add one", on_click=lambda event: count.param.update(value=count.value + 1))
+    pn.Row(add, count).servable()
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arrangement: visits, page loads that ran the application twice, reconnects that found their state."""
+
+    arrangement: str
+    processes: int
+    visits: int
+    built_twice: int
+    found: int
+
+
+@contextlib.contextmanager
+def one_server(processes: int) -> Iterator[tuple[str, list]]:
+    with _written() as app, serve(app, lifetime=600, panel_args=["--num-procs", processes]) as server:
+        yield server.url, [server]
+
+
+@contextlib.contextmanager
+def behind_nginx(processes: int, replaced: dict[str, str]) -> Iterator[tuple[str, list]]:
+    with _written() as app, contextlib.ExitStack() as stack:
+        with ThreadPoolExecutor() as pool:
+            starting = [pool.submit(serve, app, lifetime=600) for _ in range(processes)]
+            servers = [stack.enter_context(each.result()) for each in starting]
+        nginx = stack.enter_context(Nginx(CONF, servers, replaced))
+        yield nginx.url, servers
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        app = Path(folder) / "app.py"
+        app.write_text(textwrap.dedent(APP))
+        yield app
+
+
+ARRANGEMENTS: list[tuple[str, int, Callable]] = [
+    ("one process", 1, lambda: one_server(1)),
+    ("--num-procs", 2, lambda: one_server(2)),
+    ("--num-procs", 4, lambda: one_server(4)),
+    ("nginx, in turn", 2, lambda: behind_nginx(2, ROUND_ROBIN)),
+    ("nginx, in turn", 4, lambda: behind_nginx(4, ROUND_ROBIN)),
+    ("nginx, cookie", 2, lambda: behind_nginx(2, {})),
+    ("nginx, cookie", 4, lambda: behind_nginx(4, {})),
+]
+
+
+async def measure(arrangement: str, processes: int, start: Callable, visits: int) -> Row:
+    """Send the visitors, one after another, to an arrangement that is started for them."""
+    with start() as (url, servers):
+        ids, found = [], 0
+        for _ in range(visits):
+            async with visit(url) as session:
+                ids.append(session.id)
+                await session.click("add one")
+                await session.wait_for("count", value=1, timeout=30)
+                await session.drop()
+                built = _built(servers)[session.id]
+                await session.reconnect()
+                found += session.value("count") == 1
+            ids[-1] = built
+    return Row(arrangement, processes, visits, sum(number > 1 for number in ids), found)
+
+
+def _built(servers: list) -> Counter[str]:
+    """How often each session has been built: what the application says of itself, in all processes."""
+    return Counter(line.split()[1] for server in servers for line in server.log.matching("^built "))
+
+
+def table(rows: list[Row]) -> str:
+    head = f"{'':<16}{'processes':>10}{'app run twice':>16}{'state found':>14}"
+    lines = [
+        f"{row.arrangement:<16}{row.processes:>10}{row.built_twice / row.visits:>16.0%}{row.found / row.visits:>14.0%}"
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visits", type=int, default=40)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    chosen = [each for each in ARRANGEMENTS if find_nginx() or not each[0].startswith("nginx")]
+    rows = [asyncio.run(measure(*each, arguments.visits)) for each in chosen]
+    print(json.dumps([asdict(row) for row in rows], indent=2) if arguments.json else table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,464 @@
+"""Two hundred visitors with bad luck, behind nginx, for as long as you like; and what the server owed them.
+
+    python benchmarks/soak.py [--minutes 30] [--visitors 200] [--json]        (or: make soak MINUTES=30)
+
+Each visitor opens a page, clicks, has the wire cut for a moment or for longer than a session lives, reloads, leaves and
+comes back. Meanwhile every wire is cut at once now and then, and the first of the two servers is killed or asked to end
+(SIGTERM) and started again. The second one lives through all of it: its memory tells whether anything stays behind.
+
+What is counted: clicks that the server had taken from a connected page and did not show; reconnects that found another
+session than they had to, or told the user so; sessions and blocks that are left when everybody has gone; destroy hooks
+that did not run, but for those of a killed process; and the slope of the memory. Exit code 1 if anything is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from sessionlab import Outage, serve, visit
+from sessionlab.errors import SessionLabError
+from sessionlab.nginx import Nginx
+from sessionlab.visit.protocol import Session
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60.0  # seconds in which a visitor must be served again, whatever has happened
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long everything takes, in seconds; divided by ``faster`` for a short run."""
+
+    lifetime: float = 60.0
+    check: float = 10.0
+    act: float = 8.0  # mean time between two things that a visitor does
+    disturb: float = 45.0  # mean time between two things that happen to everybody
+
+    def faster(self, by: float) -> Pace:
+        return Pace(self.lifetime / by, self.check / by, self.act / by, self.disturb / by)
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What a soak counted. ``wrong`` holds a sentence for each wrong outcome; ``ok`` is the verdict."""
+
+    minutes: float
+    visitors: int
+    did: dict[str, int]
+    happened: dict[str, int]
+    outcomes: dict[str, int]
+    lost_clicks: int
+    lost_jobs: int
+    wrong: tuple[str, ...]
+    surviving_sessions: int
+    surviving_blocks: int
+    sessions: int
+    hooks_missed: int
+    hooks_of_killed: int
+    hook_failures: int
+    memory_slope: float  # MB an hour in the last two thirds, of the server that was never ended
+    memory: tuple[tuple[float, float], ...]  # seconds, MB
+    stayed: int  # sessions that this server built
+    left_behind: dict[str, int]  # what it had more of at the end than at the beginning, by kind
+
+    @property
+    def ok(self) -> bool:
+        return not (
+            self.lost_clicks
+            or self.lost_jobs
+            or self.wrong
+            or self.surviving_sessions
+            or self.surviving_blocks
+            or self.hooks_missed
+            or self.hook_failures
+            or self.left_behind.get("documents", 0) > max(2, self.stayed / 100)
+        )
+
+    def __str__(self) -> str:
+        def listed(counts: dict[str, int]) -> str:
+            return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+
+        return "\n".join([
+            f"{self.visitors} visitors, {self.minutes:.1f} minutes, {self.sessions} sessions",
+            f"visitors did:           {listed(self.did)}",
+            f"happened to them:       {listed(self.happened)}",
+            f"reconnects:             {listed(self.outcomes)}",
+            f"lost while connected:   {self.lost_clicks} of {self.did.get('clicks', 0)} clicks, {self.lost_jobs} jobs",
+            f"wrong outcomes:         {len(self.wrong)}",
+            *(f"    {sentence}" for sentence in self.wrong[:10]),
+            f"left when all had gone: {self.surviving_sessions} sessions, {self.surviving_blocks} blocks",
+            f"hooks missed:           {self.hooks_missed} of {self.sessions - self.hooks_of_killed}; "
+            f"{self.hook_failures} failed; {self.hooks_of_killed} sessions were killed with their process",
+            f"memory slope:           {self.memory_slope:+.1f} MB an hour",
+            f"left in that server:    {listed(self.left_behind)}, after {self.stayed} sessions",
+        ])  # fmt: skip
+
+    def to_dict(self) -> dict:
+        return {**asdict(self), "ok": self.ok}
+
+
+class Fleet:
+    """The two servers, nginx in front of them, a wire in front of that, and the book that the application keeps."""
+
+    def __init__(self, folder: Path, pace: Pace):
+        self._folder, self._pace = folder, pace
+        self.book = folder / "book"
+        self.ending: set[int] = set()  # pids of servers that were killed or drain
+        self.killed: set[int] = set()
+        with contextlib.ExitStack() as stack:
+            self.servers = []
+            stack.callback(lambda: [server.stop() for server in self.servers])
+            with ThreadPoolExecutor() as pool:
+                for starting in [pool.submit(self._serve) for _ in range(2)]:
+                    self.servers.append(starting.result())
+            self.nginx = stack.enter_context(Nginx(ROOT / "deploy" / "nginx.conf", self.servers))
+            self.wire = stack.enter_context(Outage(self.nginx.url))
+            self.url = self.wire.url
+            self._stack = stack.pop_all()
+
+    def _serve(self, port: int = 0):
+        return serve(
+            ROOT / "benchmarks" / "apps" / "soak" / "soak.py",
+            port=port,
+            lifetime=self._pace.lifetime,
+            check=self._pace.check,
+            token_expiration=86400,
+            panel_args=["--plugins", "production", "--use-xheaders"],
+            env={
+                "PYTHONPATH": str(ROOT / "deploy"),
+                "BOKEH_SECRET_KEY": "soak",
+                "SOAK_BOOK": str(self.book),
+                "SOAK_LINGER": str(self._pace.lifetime / 6),
+            },
+        )
+
+    def replace_first(self, how: signal.Signals) -> None:
+        """End the first server, wait until it has ended, and start it again on its port."""
+        old = self.servers[0]
+        self.ending.add(old.pid)
+        if how == signal.SIGKILL:
+            self.killed.add(old.pid)
+        old.kill(how)
+        old.wait(40)
+        old.stop()
+        self.servers[0] = self._serve(old.port)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def sessions(self) -> list:
+        return [session for server in self.servers for session in server.probe.sessions()]
+
+    def noted(self, word: str) -> Counter[str]:
+        lines = [line.split() for line in self.book.read_text().splitlines()]
+        return Counter(number for said, number in lines if said == word)
+
+
+class Visitor:
+    """One visitor, who knows what the page has to show."""
+
+    def __init__(self, fleet: Fleet, pace: Pace, chance: random.Random, books: Books, ends: float):
+        self._fleet, self._pace, self._chance, self._books, self._ends = fleet, pace, chance, books, ends
+        self._session: Session | None = None
+        self._cookies: dict[str, str] = {}
+
+    async def live(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0, self._pace.act))
+        while time.monotonic() < self._ends:
+            await self._open()
+            while self._session is not None and time.monotonic() < self._ends:
+                await self._once()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _once(self) -> None:
+        """Look at the page for a while, then do something; come back when the wire has broken meanwhile."""
+        pause = min(self._chance.expovariate(1 / self._pace.act), 4 * self._pace.act)
+        with contextlib.suppress(SessionLabError):
+            await self._session.wait_for(lambda session: session.closed, timeout=max(0.01, pause))
+        if self._session.closed:
+            return await self._come_back(time.monotonic())
+        acts = (self._click, self._click_fast, self._job, self._blip, self._long_outage, self._reload, self._leave)
+        (act,) = self._chance.choices(acts, weights=(40, 10, 8, 20, 2, 12, 8))
+        await act()
+
+    async def _open(self) -> None:
+        since = time.monotonic()
+        while True:
+            try:
+                self._session = await visit(self._fleet.url, cookies=self._cookies)
+                break
+            except (SessionLabError, OSError) as error:
+                self._books.did["pages refused"] += 1
+                if time.monotonic() - since > PATIENCE:
+                    self._books.wrong.append(f"no page in {PATIENCE:g} s: {error!s:.200}")
+                    since = time.monotonic()
+                await asyncio.sleep(0.5)
+        self._cookies = dict(self._session.page.cookies)
+        self._books.did["pages"] += 1
+        self._starts_anew()
+
+    def _starts_anew(self) -> None:
+        self._born = self._session.value("born")
+        self._count = self._done = 0  # what the server has taken
+        self._unsure = self._unsure_jobs = 0  # what it may have taken when the wire broke
+
+    # -- what a visitor does -------------------------------------------------------------------------------------------
+
+    async def _click(self, times: int = 1) -> None:
+        for _ in range(times):
+            self._unsure += 1
+            try:
+                await self._session.click("add one")
+            except SessionLabError:
+                return None if self._session.closed else self._books.wrong.append("a click got no answer")
+            self._unsure -= 1
+            self._count += 1
+            self._books.did["clicks"] += 1
+        await self._shows("count", self._count, "lost_clicks")
+
+    async def _click_fast(self) -> None:
+        await self._click(times=5)
+
+    async def _job(self) -> None:
+        """Start a job, and often lose the wire before it is done."""
+        self._unsure_jobs += 1
+        with contextlib.suppress(SessionLabError):
+            await self._session.click("work")
+            self._unsure_jobs -= 1
+            self._done += 1
+            self._books.did["jobs"] += 1
+            if self._chance.random() < 0.5:
+                return await self._outage(self._chance.uniform(0.05, 0.9) * self._pace.lifetime)
+            await self._shows("done", self._done, "lost_jobs")
+
+    async def _shows(self, name: str, value: int, lost: str) -> None:
+        with contextlib.suppress(SessionLabError):
+            await self._session.wait_for(name, value=value, timeout=30)
+        if not self._session.closed and (seen := self._session.value(name)) != value:
+            setattr(self._books, lost, getattr(self._books, lost) + abs(value - seen))
+            self._count, self._done = self._session.value("count"), self._session.value("done")
+
+    async def _blip(self) -> None:
+        await self._outage(self._chance.uniform(0, 0.8) * self._pace.lifetime)
+
+    async def _long_outage(self) -> None:
+        await self._outage(1.3 * self._pace.lifetime + self._pace.check)
+
+    async def _outage(self, seconds: float) -> None:
+        self._books.did["outages"] += 1
+        broken = time.monotonic()
+        await self._session.drop()
+        await asyncio.sleep(min(seconds, max(0.0, self._ends - broken)))
+        await self._come_back(broken)
+
+    async def _reload(self) -> None:
+        self._books.did["reloads"] += 1
+        await self._session.close()
+        self._session = None
+
+    async def _leave(self) -> None:
+        """Close the tab and come back later in another one, as a new visitor for the server."""
+        self._books.did["visitors left"] += 1
+        await self._session.close()
+        self._session, self._cookies = None, {}
+        await asyncio.sleep(min(2 * self._pace.act, max(0.0, self._ends - time.monotonic())))
+
+    # -- coming back ---------------------------------------------------------------------------------------------------
+
+    async def _come_back(self, broken: float) -> None:
+        """Reconnect as `harden.reconnect` does, and compare what is found, and what is told, with what must be."""
+        pid, since = int(self._born.partition("-")[0]), time.monotonic()
+        may_have_ended = pid in self._fleet.ending
+        while True:
+            try:
+                await self._session.reconnect()
+                break
+            except (SessionLabError, OSError) as error:
+                if time.monotonic() - since > PATIENCE:
+                    self._books.wrong.append(f"no reconnect in {PATIENCE:g} s: {error!s:.200}")
+                    self._session = None
+                    return
+                await asyncio.sleep(0.6 * self._chance.uniform(0.6, 1.4))
+        outage = time.monotonic() - broken
+        may_have_ended = may_have_ended or pid in self._fleet.ending or outage > 0.9 * self._pace.lifetime
+        # A session in which a job ran is kept a little longer than its lifetime.
+        must_have_ended = pid in self._fleet.killed or outage > 1.3 * self._pace.lifetime + self._pace.check + 12
+        found = "resumed" if self._session.value("born") == self._born else "restarted"
+        self._books.outcomes[found] += 1
+        if found == "restarted" and not may_have_ended:
+            self._books.wrong.append(f"restarted after {outage:.1f} s, though the server lived")
+        if found == "resumed" and must_have_ended:
+            self._books.wrong.append(f"resumed after {outage:.1f} s, though the session had ended")
+        if (told := await self._told()) not in (found, None):
+            self._books.wrong.append(f"told {told!r}, found {found!r}")
+        if found == "restarted":
+            self._starts_anew()
+        else:
+            await self._settle()
+
+    async def _told(self) -> str | None:
+        """What the page was told, if the wire held until then."""
+
+        def outcomes(session: Session) -> list[str]:
+            said = [data for name, data in session.document.messages if name == "sessionlab_reconnect"]
+            return [data["outcome"] for data in said if "outcome" in data]
+
+        with contextlib.suppress(SessionLabError):
+            await self._session.wait_for(lambda session: bool(outcomes(session)), timeout=30)
+        if told := outcomes(self._session):
+            return told[-1]
+        return None if self._session.closed else "nothing"
+
+    async def _settle(self) -> None:
+        """In the old session: everything that the server had taken is there; of the rest nobody knows."""
+        for name, least, most, lost in (
+            ("count", self._count, self._count + self._unsure, "lost_clicks"),
+            ("done", self._done, self._done + self._unsure_jobs, "lost_jobs"),
+        ):
+            with contextlib.suppress(SessionLabError):
+                await self._session.wait_for(name, value=lambda value, least=least: value >= least, timeout=30)
+            if self._session.closed:
+                return
+            seen = self._session.value(name)
+            if not least <= seen <= most:
+                setattr(self._books, lost, getattr(self._books, lost) + abs(least - seen))
+        # What may still be on its way must not be taken for a loss or a gain later.
+        if self._unsure or self._unsure_jobs:
+            await self._reload()
+        else:
+            self._count, self._done = self._session.value("count"), self._session.value("done")
+
+
+class Books:
+    """What has been counted so far."""
+
+    def __init__(self):
+        self.did: Counter[str] = Counter()
+        self.happened: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter(resumed=0, restarted=0)
+        self.lost_clicks = self.lost_jobs = 0
+        self.wrong: list[str] = []
+        self.memory: list[tuple[float, float]] = []
+
+
+async def disturb(fleet: Fleet, pace: Pace, chance: random.Random, books: Books, ends: float) -> None:
+    """What happens to everybody. The first three are certain, however short the run is."""
+    first = ["kills", "cuts of every wire", "orderly ends"]
+    while True:
+        pause = pace.disturb * (0.3 if first else chance.uniform(0.3, 1.7))
+        # the last server must have started before the visitors are gone
+        if time.monotonic() + pause > ends - 3 and not first:
+            return
+        await asyncio.sleep(pause)
+        what = first.pop(0) if first else chance.choice(["kills", "cuts of every wire", "orderly ends", "orderly ends"])
+        books.happened[what] += 1
+        if what == "cuts of every wire":
+            await asyncio.to_thread(fleet.wire.cut, chance.choice(["fin", "rst"]))
+        else:
+            await asyncio.to_thread(fleet.replace_first, signal.SIGKILL if what == "kills" else signal.SIGTERM)
+
+
+async def watch_memory(fleet: Fleet, books: Books, begin: float) -> None:
+    process = psutil.Process(fleet.servers[1].pid)
+    while True:
+        books.memory.append((time.monotonic() - begin, process.memory_info().rss / 1e6))
+        await asyncio.sleep(5)
+
+
+async def soak(seconds: float, visitors: int, pace: Pace, seed: int = 1) -> Soak:
+    """Run it. Raises SessionLabError if it cannot be started; nothing is left behind."""
+    chance, books = random.Random(seed), Books()
+    with tempfile.TemporaryDirectory() as folder:
+        fleet = await asyncio.to_thread(Fleet, Path(folder), pace)
+        try:
+            return await _soak(fleet, seconds, visitors, pace, chance, books)
+        finally:
+            await asyncio.to_thread(fleet.close)
+
+
+async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
+    stays = fleet.servers[1]
+    for _ in range(5):  # what the first visits load stays for good
+        async with visit(stays.url):
+            pass
+    await asyncio.to_thread(stays.probe.discard_unused)
+    before = await asyncio.to_thread(stays.probe.census, settle=True)
+    begin = time.monotonic()
+    ends = begin + seconds
+    watching = asyncio.create_task(watch_memory(fleet, books, begin))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(disturb(fleet, pace, chance, books, ends))
+        for _ in range(visitors):
+            group.create_task(Visitor(fleet, pace, random.Random(chance.random()), books, ends).live())
+    watching.cancel()
+    minutes = (time.monotonic() - begin) / 60
+
+    # Everybody has gone: what is left when every session has had the time to end?
+    deadline = time.monotonic() + 1.5 * pace.lifetime + 2 * pace.check + 30
+    while (sessions := await asyncio.to_thread(fleet.sessions)) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(min(1.0, pace.check))
+    after = await asyncio.to_thread(stays.probe.census, settle=True)
+    grown = {
+        name: getattr(after, name) - getattr(before, name)
+        for name in ("documents", "models", "parameterized", "threads", "tasks", "periodic", "objects")
+    }
+    failures = sum(len(server.log.matching("on_session_destroyed.*failed|hook.*failed")) for server in fleet.servers)
+    for server in fleet.servers:  # in an orderly way: what is left has a last chance to run its hooks
+        server.kill(signal.SIGTERM)
+    for server in fleet.servers:
+        await asyncio.to_thread(server.wait, 40)
+    born, hooks = fleet.noted("born"), fleet.noted("hook")
+    killed = {number for number in born if int(number.partition("-")[0]) in fleet.killed and not hooks[number]}
+    return Soak(
+        minutes=minutes, visitors=visitors, did=dict(books.did), happened=dict(books.happened),
+        outcomes=dict(books.outcomes), lost_clicks=books.lost_clicks, lost_jobs=books.lost_jobs,
+        wrong=tuple(books.wrong), surviving_sessions=len(sessions), surviving_blocks=sum(s.blocks for s in sessions),
+        sessions=len(born), hooks_missed=sum(hooks[number] != 1 for number in born if number not in killed),
+        hooks_of_killed=len(killed), hook_failures=failures, memory_slope=_slope(books.memory),
+        memory=tuple(books.memory), stayed=after.created - before.created,
+        left_behind={name: count for name, count in grown.items() if count},
+    )  # fmt: skip
+
+
+def _slope(memory: list[tuple[float, float]]) -> float:
+    """MB an hour, by least squares over the last two thirds."""
+    points = memory[len(memory) // 3 :]
+    if len(points) < 3:
+        return 0.0
+    x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
+    spread = sum((a - x) ** 2 for a, _ in points)
+    return 3600 * sum((a - x) * (b - y) for a, b in points) / spread
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--visitors", type=int, default=200)
+    parser.add_argument("--faster", type=float, default=1, help="divide every duration but --minutes by this")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, and nothing else")
+    arguments = parser.parse_args()
+    try:
+        result = asyncio.run(soak(60 * arguments.minutes, arguments.visitors, Pace().faster(arguments.faster)))
+    except SessionLabError as error:
+        print(error, file=sys.stderr)
+        return 3
+    print(json.dumps(result.to_dict(), indent=2) if arguments.json else result)
+    return 0 if result.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
