@@ -1,0 +1,92 @@
+"""From what a session costs to what to write down: flags, caps, memory limit, number of processes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sessionlab.errors import InvalidOption
+from sessionlab.lifetimes import Plan, plan
+from sessionlab.visit.shown import Shown
+
+LINE = 0.75  # of a container's memory: where new visitors are sent away, below where the kernel kills
+BUSY = 0.5  # of a process's time may go into building pages: nobody is served meanwhile
+UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def read_size(text: str | float) -> int:
+    """Bytes, of a number or of a text such as ``"800 MB"`` or ``"2 GiB"``. Raises InvalidOption."""
+    number = str(text).strip().lower()
+    unit = number.lstrip("0123456789.").strip()
+    try:
+        size = int(float(number[: len(number) - len(unit)] if unit else number) * UNITS[unit])
+        if size > 0:
+            return size
+    except (ValueError, KeyError, OverflowError):
+        pass
+    raise InvalidOption(f"{text!r} is no size.", advice='give bytes, or a text such as "800 MB" or "2 GiB".')
+
+
+@dataclass(frozen=True)
+class Wanted(Shown):
+    """What the application has to bear.
+
+    Attributes
+    ----------
+    rate : visits that begin in a second, in all processes together; None: as many as fit into one process.
+    stay : seconds that a page stays open.
+    outage : seconds of the longest outage that a user is to survive.
+    memory : bytes of one process's container.
+    """
+
+    rate: float | None = None
+    stay: float = 600.0
+    outage: float = 30.0
+    memory: int = 2 * 2**30
+
+    def __post_init__(self):
+        for name in ("rate", "stay", "outage", "memory"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+                raise InvalidOption(f"{name}={value!r} cannot be used.", advice="give a number above 0.")
+
+
+@dataclass(frozen=True)
+class Advice(Shown):
+    """What to write down. ``live`` is 0 when not even one session fits.
+
+    Attributes
+    ----------
+    plan : the flags of ``panel serve``, and the sessions that wait for users who have left.
+    live, retained, memory : for ``SessionLimits``; memory in bytes.
+    rate : visits a second that one process bears so, each of them staying for as long as was said.
+    processes : how many bear the wanted rate.
+    """
+
+    plan: Plan
+    live: int
+    retained: int
+    memory: int
+    rate: float
+    processes: int
+
+    @property
+    def limits(self) -> str:
+        megabytes = self.memory // 2**20
+        return f'SessionLimits(retained={self.retained}, live={self.live}, memory="{megabytes} MiB").install()'
+
+
+def advise(base: float, per_session: float, build: float, wanted: Wanted) -> Advice:
+    """What follows from bytes of an empty process, bytes of a session, and seconds to build one."""
+    line = int(LINE * wanted.memory)
+    flags = plan(wanted.outage, 0, 0)
+    kept = wanted.stay + flags.lifetime + flags.check  # seconds that a session exists, at most
+    fits = max(0, math.floor((line - base) / per_session))
+    by_memory, by_time = fits / kept, BUSY / build
+    bears = min(by_memory, by_time)
+    processes = 1 if wanted.rate is None or not bears else max(1, math.ceil(wanted.rate / bears))
+    rate = bears if wanted.rate is None else min(bears, wanted.rate / processes)
+    chosen = plan(wanted.outage, rate, per_session / 1e6, visit=max(86400.0, wanted.stay))
+    # Visits come at random: three standard deviations more than the mean.
+    retained = min(fits, math.ceil(chosen.worst + 3 * math.sqrt(chosen.worst)))
+    return Advice(chosen, fits, max(1, retained), line, bears, processes)
