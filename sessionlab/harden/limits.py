@@ -65,7 +65,7 @@ class SessionLimits:
     Raises
     ------
     ValueError : a cap that is no positive number, or a ``memory`` that cannot be read.
-    RuntimeError : ``memory`` on a system where reading it takes psutil, and psutil is missing.
+    RuntimeError : ``memory`` on Windows, where the standard library cannot tell how much a process holds.
     """
 
     retained: int | None = 100
@@ -83,7 +83,7 @@ class SessionLimits:
                 raise ValueError(f"{name} is a whole number of sessions of at least {least}, or None; got {value!r}")
         object.__setattr__(self, "memory", _bytes(self.memory))
         if self.memory is not None and resident_memory() is None:
-            raise RuntimeError("a memory limit needs psutil on this system: pip install psutil")
+            raise RuntimeError("a memory limit needs Linux or macOS: nothing here tells how much a process holds")
 
     def install(self) -> SessionLimits:
         """Put the limits in force in this process, in place of earlier ones."""
