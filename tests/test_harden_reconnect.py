@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -109,7 +110,10 @@ def servers(app):
     }
     options = {
         "old": dict(token_expiration=LASTS, panel_args=login),
-        "young": dict(env={"PYTHONPATH": str(module.parent)}, panel_args=["--websocket-max-message-size", "50000"]),
+        "young": dict(
+            env={"PYTHONPATH": os.pathsep.join([str(module.parent), os.environ.get("PYTHONPATH", "")])},
+            panel_args=["--websocket-max-message-size", "50000"],
+        ),
         "signed": dict(env=SIGNED, panel_args=[*login, "--session-ids", "signed"]),
         "external-signed": dict(env=SIGNED, panel_args=[*login, "--session-ids", "external-signed"]),
     }

@@ -10,7 +10,7 @@ function watch(doc) {
   let first_token = null   // the one that the page came with: opens a new session if need be, until it expires
   let expires = Infinity   // when, by this machine's clock
   let ticket = null        // good for this session, as long as it lives; the server sends a new one now and then
-  let lost_at = null, attempt = null, wake = null
+  let lost_at = null, back_at = -Infinity, attempt = null, wake = null
 
   doc.on_message(type, (message) => {
     ticket = message.ticket ?? ticket
@@ -52,7 +52,8 @@ function watch(doc) {
 
   async function come_back() {
     lost_at = Date.now()
-    let unheard = 0, use_first = ticket == null, wait = 100 * Math.random()
+    let unheard = 0, use_first = ticket == null
+    let wait = lost_at - back_at < 3000 ? pause() : 100 * Math.random()  // what is lost again and again is not hurried
     const words = setTimeout(() => notice.show("lost", hurry), 400)  // a blip needs none
     while (true) {
       await new Promise((resolve) => { wake = resolve; setTimeout(resolve, wait) })
@@ -73,6 +74,7 @@ function watch(doc) {
     }
     clearTimeout(words)
     lost_at = null
+    back_at = Date.now()
     const {ClientReconnected} = Bokeh.require("core/bokeh_events")
     doc.event_manager.send_event(new ClientReconnected())
   }
