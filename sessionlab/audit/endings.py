@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 
 from sessionlab.audit import reading
@@ -79,7 +80,12 @@ def _run(bench: Bench, hooks, called, events, lines, gone) -> None:
         bench.found("hooks.run", "skipped", "The session did not end: it is blocked.")
     elif failed:
         name, error = next(iter(failed.items()))
-        advice = HARDEN + "sees the script's globals and its resources, awaits async functions, and logs failures."
+        if re.match(r"NameError|ImportError|an async", error):
+            advice = HARDEN + "sees the script's globals and its resources, awaits async functions, and logs failures."
+        elif "locals" in error:
+            advice = "Bokeh has no session_context.locals: hand over what is needed, or use harden.session_locals()."
+        else:
+            advice = "mend the error: nobody but the log is told of it, and what the hook should release stays."
         bench.found("hooks.run", "fail", f"{len(failed)} of {len(hooks)} failed: {name}: {error}.", advice)
     elif missing:
         advice = HARDEN + "keeps its hooks until they have run."

@@ -11,25 +11,8 @@ from sessionlab.report import HEX
 
 MARKS = {"fail": "✘", "warn": "!", "pass": "✔", "skipped": "–"}
 STYLES = {"fail": "red", "warn": "yellow", "pass": "green", "skipped": "dim"}
-WORDS = {"fail": "to repair", "warn": "to know", "pass": "in order", "skipped": "not measured"}
-GROUPS = {
-    "app": "The app itself",
-    "reconnect": "Reconnect",
-    "lifetime": "Lifetimes",
-    "block": "Blocks",
-    "hooks": "Cleanup hooks",
-    "leak": "Leaks",
-    "memory": "Memory",
-    "sessions": "Sessions",
-    "network": "Network",
-    "server": "Server",
-    "options": "Options",
-}
+SECTIONS = {"fail": "To repair", "warn": "To know", "pass": "In order", "skipped": "Not measured"}
 COURSE = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/"
-
-
-def group_of(check: Check) -> str:
-    return GROUPS[check.id.partition(".")[0]]
 
 
 def headline(result: AuditResult) -> str:
@@ -107,14 +90,12 @@ def page(result: AuditResult) -> str:
     environment = Environment(
         loader=PackageLoader("sessionlab.audit", ""), autoescape=select_autoescape(default=True), trim_blocks=True
     )
-    groups = {name: [c for c in result.checks if group_of(c) == name] for name in GROUPS.values()}
     return environment.get_template("page.html.jinja").render(
         result=result,
         headline=headline(result),
-        groups={name: checks for name, checks in groups.items() if checks},
+        sections=SECTIONS,
         counts={status: len(result.of(status)) for status in STATUSES},
         marks=MARKS,
-        words=WORDS,
         course=COURSE,
         chapter_of=chapter_of,
     )

@@ -11,7 +11,7 @@ from sessionlab.errors import VisitFailed
 from sessionlab.hunt.look import uncaught
 from sessionlab.hunt.scenario import use_widgets
 from sessionlab.lifetimes import retained
-from sessionlab.report import size
+from sessionlab.report import size as small_size
 from sessionlab.serve import Server
 from sessionlab.visit import get_page
 
@@ -80,6 +80,11 @@ def _memory(bench: Bench, each: float, base: float, frames: float) -> None:
     advice = "load what all sessions read once, with pn.cache or pn.state.as_cached; limit sessions with "
     advice += "sessionlab.harden.SessionLimits; or give the process more memory."
     bench.found("memory.session", "warn" if fits >= FEW else "fail", measured, advice)
+
+
+def size(number: float) -> str:
+    """Bytes as a reader says them, gigabytes too."""
+    return f"{number / 1e9:.3g} GB" if number >= 1e9 else small_size(number)
 
 
 def _about(number: float) -> str:
