@@ -5,10 +5,10 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test notebooks bench lock clean browser
+.PHONY: help env lab test notebooks claims claims-next bench lock clean browser
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 env: $(READY)  ## the environment of the course, in .venv, exactly as locked
 
@@ -33,6 +33,12 @@ test: $(READY) browser  ## the tests, and every notebook run and compared
 notebooks: $(READY) browser  ## run every notebook and store what it prints
 	SESSIONLAB_RECORD=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
+
+claims: $(READY)  ## what is said about sessions, with verdicts and proofs; WORDS="..." looks for some
+	@$(BIN)/python -m sessionlab.course.claims $(WORDS)
+
+claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh, and list what has changed
+	$(BIN)/python -m sessionlab.course.claims_next
 
 bench: $(READY)  ## what the instruments themselves cost, and how fast visits are
 	$(BIN)/python benchmarks/probe_overhead.py
