@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from sessionlab.audit.live import Bench, asked, clock, duration, until
 from sessionlab.disturb import Outage
 from sessionlab.errors import ConnectionRefused, SessionLabError, VisitFailed
-from sessionlab.lifetimes import next_attempt
+from sessionlab.lifetimes import ATTEMPTS, next_attempt
 from sessionlab.serve import Server
 
 OUTAGES = {"a moment": 0.0, "10 s": 10.0, "60 s": 60.0}
 RESTART = "a restart of the server"
-PATIENCE = 60  # seconds, of the page's clock, that a page may take to come back after the outage
+PATIENCE = 15  # seconds, of the page's clock, that a page may take to come back after the outage
 CHECKS = ("reconnect.outages", "reconnect.told", "reconnect.arrays")
 TOKEN = 5  # seconds that a token is good for while its age is tested
 VISIT = 8 * 3600  # seconds that people leave a page open
@@ -141,10 +141,11 @@ class _Page:
         async with self._opened() as (wire, tab, session):
             self.next = (await asked(self.server.probe.timeline)).next
             toasts = len(tab.toasts)
-            wire.refuse()
+            wire.refuse() if seconds else wire.cut()
             await until(lambda: self._event("disconnected", session), 10.0)
             elapsed, gone, clicked, what = 0, False, False, ""
-            while elapsed < seconds + PATIENCE and not (what := await self._outcome(session)):
+            last = max(seconds, ATTEMPTS[-1]) + PATIENCE
+            while elapsed < last and not (what := await self._outcome(session)):
                 if elapsed >= seconds:
                     wire.restore()
                 if elapsed >= lifetime and not gone:
@@ -165,7 +166,7 @@ class _Page:
             await asked(self.server.restart)
             await asked(self.server.probe.extend, "audit.inside")
             self.next, clicked, what = 0, False, ""
-            for _ in range(PATIENCE):
+            for _ in range(round(ATTEMPTS[-1]) + PATIENCE):
                 if what := await self._outcome(session):
                     break
                 await tab.fast_forward(1)
@@ -185,6 +186,8 @@ class _Page:
         return Outcome(what, clicked, spoken or (told[-1] if told else ""), broken)
 
     async def _click(self, tab) -> bool:
+        if not await tab.page.locator(".notyf__toast").count():
+            return False
         try:
             await tab.click_toast()
         except VisitFailed:
@@ -293,7 +296,7 @@ async def _old_page(bench: Bench, server: Server, browser) -> str:
         wire.cut()
         await until(lambda: page._event("disconnected", session), 10.0)
         what = ""
-        for _ in range(35):
+        for _ in range(round(ATTEMPTS[-1]) + PATIENCE):
             if what := await page._outcome(session):
                 break
             await tab.fast_forward(1)

@@ -20,6 +20,7 @@ BOTS = 5
 BLOCK = 90  # bytes of an average small object, between 84 and 97 in the applications that were weighed
 MANY, FEW = 50, 10  # sessions that should fit into the memory
 BLOCKED = 10.0  # seconds to wait for a block to end
+PIPE = 0.05  # seconds that a line of the log may be on its way
 MADE_UP = ("text", "file", "date", "color")  # widgets into which the lab writes what no user would
 
 
@@ -149,12 +150,15 @@ async def _use(bench: Bench, server: Server) -> None:
                 nonlocal seen
                 with contextlib.suppress(VisitFailed):
                     await first.roundtrip()
+                await asyncio.sleep(PIPE)
                 lines = server.log.lines[seen:]
                 if error := uncaught(lines):
                     errors.append((step, error))
                     seen += len(lines)
 
             await use_widgets(first, note)
+            await asyncio.sleep(5 * PIPE)  # for what the last callbacks have still to say
+            await note("the widgets")
         elif bench.scenario.interact is not None:
             seen = len(server.log.lines)
             await bench.scenario.interact(first)
