@@ -49,24 +49,6 @@ FOR_EVER = """
     pn.extension()
     pn.widgets.Button(name="block", on_click=lambda event: pn.state.block_expiration()).servable()
 """
-IN_A_THREAD = """
-    import threading
-    import panel as pn
-
-    pn.extension()
-    entered = threading.Event()
-
-    def work():
-        with pn.state.block_expiration():
-            entered.set()
-            threading.Event().wait(0.5)  # longer than the callback that has started the thread
-
-    def start(event):
-        threading.Thread(target=work).start()
-        entered.wait(10)
-
-    pn.widgets.Button(name="work", on_click=start).servable()
-"""
 # The suspects of the forum thread that need nothing but Panel: nothing of them may stay.
 SUSPECTS = {
     "containers": """
@@ -167,7 +149,7 @@ def servers(app, tmp_path_factory):
     trace = ["--log-level", "trace", "--stats-log-frequency", "300", "--mem-log-frequency", "300"]
     short = dict(lifetime=0.5, check=0.2)
     referrer = app(REFERRER, "referrer.py")
-    many = {"plain": PLAIN, "config": CONFIG, "extension": EXTENSION, "forever": FOR_EVER, "thread": IN_A_THREAD}
+    many = {"plain": PLAIN, "config": CONFIG, "extension": EXTENSION, "forever": FOR_EVER}
     plans = {
         "many": dict(
             app=[app(source, f"{name}.py") for name, source in (many | SUSPECTS).items()],
@@ -228,16 +210,6 @@ async def test_a_block_that_is_never_released_keeps_every_session_that_was_there
         pass
     await until(lambda: later.id not in ids(server), "end of the later session")
     assert {bystander.id, blocker.id} == ids(server, "/forever")
-
-
-async def test_a_block_in_a_thread_is_never_released(servers):
-    server = servers["many"]
-    async with visit(server.urls["/thread"]) as session:
-        await session.click("work")
-        failed = "'NoneType' object has no attribute 'session_context'"
-        await until(lambda: server.log.matching(failed), "error at the end of the block")
-        blocks = {session.id: session.blocks for session in server.probe.sessions()}
-        assert blocks[session.id] == 1
 
 
 async def test_several_processes_run_the_script_twice_and_lose_the_session(servers):
