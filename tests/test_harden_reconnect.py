@@ -253,7 +253,7 @@ async def test_attempts_are_as_rare_as_promised(servers, open_page):
         attempts, began = len(tab.sockets), await tab.page.evaluate("performance.now()")
         await tab.fast_forward(10)
         passed = (await tab.page.evaluate("performance.now()") - began) / 1000
-        assert 2 <= len(tab.sockets) - attempts <= passed / 0.36 + 1
+        assert 2 <= len(tab.sockets) - attempts <= passed / 0.3 + 1
 
 
 async def test_function_apps_with_a_template_and_own_words(servers, open_page):

@@ -35,7 +35,7 @@ TEXTS = {
 MOST = 3600.0  # seconds between two tickets, at most
 
 
-def reconnect(*, retry: float = 0.6, texts: Mapping[str, str] | None = None) -> None:
+def reconnect(*, retry: float = 0.5, texts: Mapping[str, str] | None = None) -> None:
     """Bring a page that lost its connection back to its session, and tell the user how that went.
 
         from sessionlab.harden import reconnect
