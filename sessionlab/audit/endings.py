@@ -10,6 +10,7 @@ import signal
 from sessionlab.audit import reading
 from sessionlab.audit.live import Bench, asked, duration, until
 from sessionlab.errors import SessionLabError
+from sessionlab.hunt.phases import LINGERS
 from sessionlab.serve import Server
 
 LATE = 600.0  # seconds after which a hook is late
@@ -48,7 +49,7 @@ async def _ordinary(bench: Bench, server: Server) -> None:
     finally:
         await session.close()
     before, lines = len(_called(server)), len(server.log.lines)
-    gone = await until(lambda: _is_gone(server, session), 10.0)
+    gone = await _gone(server, session)
     if hooks:
         await until(lambda: set(_called(server)[before:]) >= set(hooks), 2.0)
     called = set(_called(server)[before:])
@@ -56,6 +57,17 @@ async def _ordinary(bench: Bench, server: Server) -> None:
     _run(bench, hooks, called, events, server.log.lines[lines:], gone)
     _late(bench, hooks, events, gone)
     await _notifications(bench, server)
+
+
+async def _gone(server: Server, session) -> bool:
+    """Whether the session ends, if need be after a while in which a block outlasts its work."""
+    for seconds in (0.0, *LINGERS):
+        if seconds:
+            await asked(server.probe.extend, "observe.clock")
+            await asked(server.probe.ask, "POST", "pass_time", seconds=seconds, patience=30)
+        if await until(lambda: _is_gone(server, session), 4.0):
+            return True
+    return False
 
 
 def _is_gone(server: Server, session) -> bool:

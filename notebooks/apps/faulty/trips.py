@@ -14,7 +14,7 @@ people = pn.widgets.Select(name="People", options=["one", "two", "three"])
 total = pn.pane.Markdown()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def price(number, many):
     return int(prices[:number].sum()) * {"one": 1, "three": 3}[many]
 
