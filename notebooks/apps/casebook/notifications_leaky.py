@@ -1,0 +1,7 @@
+"""Notifications, without a template."""
+
+import panel as pn
+
+pn.extension(notifications=True)
+
+pn.pane.Markdown("## Notifications").servable()
