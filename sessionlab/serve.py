@@ -175,10 +175,12 @@ class Server:
 
     # -- life ---------------------------------------------------------------------------------------------
 
+    def _command(self, port: int) -> list[str]:
+        launch = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
+        return [*launch, "--address", HOST, "--port", str(port), *self._flags]
+
     def _start(self, port: int) -> None:
-        command = [sys.executable, "-P", "-m", "sessionlab.observe.launch", self.framework, "serve", *self._targets]
-        command += ["--address", HOST, "--port", str(port), *self._flags]
-        self._child = Child(command, {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token})
+        self._child = Child(self._command(port), {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token})
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
@@ -259,10 +261,13 @@ class Server:
             advice="look at the last lines for what it waits for, or give it more time with ready_timeout=….",
         )
 
-    def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the server with signal ``how`` and start it again on the same port, with an empty log."""
+    def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
+        """End the server with signal ``how`` and start it again on the same port, with an empty log.
+
+        ``timeout`` are the seconds that it may take to end, which is long where it drains.
+        """
         self.kill(how)
-        self.wait()
+        self.wait(timeout)
         self._child.release()
         self._start(self.port)
 

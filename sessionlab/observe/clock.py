@@ -4,8 +4,8 @@
     server.probe.ask("POST", "pass_time", seconds=30)
 
 What happens in those seconds is what the server itself does: its timers fire, its look for unused sessions runs, the
-tasks of an application wake from ``asyncio.sleep``. The clock of the machine is not touched: a thread that sleeps, a
-token's expiry and ``datetime.now()`` know nothing of it.
+tasks of an application wake from ``asyncio.sleep``. Sessions without a connection age by these seconds only. The clock
+of the machine is not touched: a thread that sleeps, a token's expiry and ``datetime.now()`` know nothing of it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Clock:
         self._ahead_of: set[int] = set()
 
     def install(self) -> None:
-        """Bokeh counts the age of unused sessions by this clock from now on."""
-        shown = bokeh.server.session.current_time
-        bokeh.server.session.current_time = lambda: shown() + 1000 * self.ahead
+        """Bokeh counts the age of unused sessions by this clock alone from now on: a slow machine ages nobody."""
+        stopped_at = bokeh.server.session.current_time()
+        bokeh.server.session.current_time = lambda: stopped_at + 1000 * self.ahead
 
     def _lead(self, loop) -> None:
         if id(loop) not in self._ahead_of:

@@ -62,12 +62,12 @@ def report_failures() -> None:
     Application.initialize_document = initialize_document
 
 
-def main() -> None:
+def prepare() -> None:
+    """Tie this process to the lab, and put the probe into every server that it makes."""
     die_with_parent()
     if hasattr(faulthandler, "register"):
         # The lab asks with this signal where an application hangs.
         faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=True)
-    framework = sys.argv[1]
     token = os.environ.pop("SESSIONLAB_PROBE_TOKEN", "")
     if cwd := os.environ.pop("SESSIONLAB_IMPORT_FROM", ""):
         sys.path.insert(0, cwd)
@@ -77,6 +77,11 @@ def main() -> None:
         from sessionlab.observe import probe
 
         probe.install(token, elements=bool(os.environ.pop("SESSIONLAB_ELEMENTS", "")))
+
+
+def main() -> None:
+    prepare()
+    framework = sys.argv[1]
     sys.argv = sys.argv[1:]
     if framework == "panel":
         from panel.command import main as command

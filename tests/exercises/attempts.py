@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 
 class Wrong(NamedTuple):
-    """``parts`` fill the regions of the stub, in order; a text is a whole file. The others are regular expressions."""
+    """``parts`` fill the regions of the stub, in order; a text is a whole file. ``flags`` are
+    added to the line ``# panel serve``. The others are regular expressions for what the verdict says.
+    """
 
     name: str
     parts: tuple[str, ...] | str
     says: str
     observed: str = ""
+    flags: str = ""
 
 
 EMPTY = Wrong(

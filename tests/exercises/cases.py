@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def of(exercise: Exercise) -> list[Case]:
     ]
     for wrong in WRONG.get(exercise.name, []):
         source = filled(text, wrong.parts) if isinstance(wrong.parts, tuple) else wrong.parts
+        if wrong.flags:
+            source = re.sub(r"(?m)^(# panel serve .*)$", rf"\1 {wrong.flags}", source, count=1)
         cases.append(Case(exercise, wrong.name, source, "not yet", wrong.says, wrong.observed))
     return cases
 

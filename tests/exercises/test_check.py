@@ -62,7 +62,7 @@ def test_hints_come_one_by_one_and_then_the_solution():
 def test_unknown_names_are_explained():
     with pytest.raises(UnknownExercise, match="did you mean '02-blip'"):
         check("02-blib")
-    with pytest.raises(AppNotFound, match="no file nothing.py"):
+    with pytest.raises(AppNotFound, match="no file nothing"):
         check("02-blip", "nothing.py")
 
 

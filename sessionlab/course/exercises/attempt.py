@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import functools
 import html
 import os
 import re
@@ -12,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
+from sessionlab.course.exercises.program import Program
 from sessionlab.course.exercises.verdict import NotYet
 from sessionlab.errors import VisitFailed
 from sessionlab.serve import Server, serve
@@ -75,12 +78,22 @@ class Attempt:
         self.right.append(right)
 
     @contextlib.asynccontextmanager
-    async def serve(self, **options) -> AsyncIterator[Served]:
-        """The file as a running server; ``options`` as for `sessionlab.serve`, on top of the file's own flags."""
+    async def serve(self, env: dict[str, str] | None = None) -> AsyncIterator[Served]:
+        """The file as a running `panel serve`, with the file's own flags and the environment variables ``env``."""
+        with_flags = functools.partial(serve, self.path, panel_args=self.flags, ready_timeout=START, env=env)
+        async with self._running(with_flags) as served:
+            yield served
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[Served]:
+        """The file as a program of its own that calls ``pn.serve``."""
+        async with self._running(functools.partial(Program, self.path, START)) as served:
+            yield served
+
+    @contextlib.asynccontextmanager
+    async def _running(self, start: Callable[[], Server]) -> AsyncIterator[Served]:
         self.say("starting your app")
-        flags = [*self.flags, *options.pop("panel_args", ())]
-        start = asyncio.to_thread(serve, self.path, panel_args=flags, ready_timeout=START, **options)
-        server = await start
+        server = await asyncio.to_thread(start)
         try:
             served = Served(server)
             await asyncio.to_thread(server.probe.extend, "observe.clock")
@@ -155,3 +168,12 @@ async def see(session: Session, name: str, **attributes) -> bool:
     except VisitFailed:
         return False
     return True
+
+
+def constant(attempt: Attempt, name: str):
+    """The value that the file gives to ``name``, without running it."""
+    for node in ast.parse(attempt.source).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            with contextlib.suppress(ValueError):
+                return ast.literal_eval(node.value)
+    raise NotYet(f"The file gives no value to {name}.", f"a line such as {name} = ... is looked for")

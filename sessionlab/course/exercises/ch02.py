@@ -133,8 +133,10 @@ EXERCISES = [
         "tell the user when the session was lost",
         lost,
         (
-            "The script runs from top to bottom for every new session, also for one that replaces another. What differs?",
-            "The fresh session has the id of the one that it replaces: the page's token carries it. So an id that was here "
+            "The script runs from top to bottom for every new session, also for one that replaces another. What "
+            "differs?",
+            "The fresh session has the id of the one that it replaces: the page's token carries it. So an id that "
+            "was here "
             "before is a page that comes back. (`pn.state.onload` does not help: that page is loaded already.)",
             "Keep the ids in `pn.state.cache`, which all sessions share; this session's own is "
             "`pn.state.curdoc.session_context.id`. Do not keep them for ever.",

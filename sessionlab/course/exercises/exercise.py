@@ -57,7 +57,7 @@ class Exercise:
 
 @cache
 def exercises() -> dict[str, Exercise]:
-    """Every exercise by name, in the order of the chapters: the ``EXERCISES`` of the modules ``chXX`` beside this one."""
+    """Every exercise by name, in the order of the chapters: the ``EXERCISES`` of the modules ``chXX`` here."""
     package = __package__
     modules = sorted(path.stem for path in Path(__file__).parent.glob("ch*.py") if CHAPTERS.fullmatch(path.stem))
     found = [e for module in modules for e in importlib.import_module(f"{package}.{module}").EXERCISES]

@@ -1,0 +1,19 @@
+# panel serve 04_job.py
+"""A calculation of 40 s. Its user starts it, closes the lid of the laptop, and opens it 20 s after the end."""
+
+import asyncio
+
+import panel as pn
+
+pn.extension(reconnect=True)
+
+number = pn.widgets.IntInput(name="Number", value=2)
+result = pn.widgets.IntInput(name="Result", value=0, disabled=True)
+
+
+async def run(event):
+    await asyncio.sleep(40)  # your turn: keep this session, and no other, until its user has seen the result
+    result.value = number.value**2
+
+
+pn.Column(number, pn.widgets.Button(name="Run", on_click=run), result).servable()

@@ -1,0 +1,29 @@
+"""A leak detector. The check calls `leaks` for three apps: one leaks, one is tidy, one fills a cache of ten and stops.
+
+Its own numbers are in `probe.census(settle=True)`: sessions, documents, app_objects, rss, …
+"""
+
+from sessionlab import visit
+
+
+async def visits(url, probe, number):
+    for _ in range(number):
+        async with visit(url):
+            pass
+    probe.discard_unused()
+
+
+async def leaks(url, probe):
+    """Whether the app at `url` leaks; `probe` is that of its server."""
+    # >>> solution
+    await visits(url, probe, 15)  # warm up: imports are done and caches are full
+    before = probe.census(settle=True)
+    await visits(url, probe, 10)
+    after = probe.census(settle=True)
+    return sum(after.app_objects.values()) - sum(before.app_objects.values()) >= 10
+    # >>> stub
+    # before = probe.census(settle=True)  # your turn: it finds the leak, and more than that
+    # await visits(url, probe, 5)
+    # after = probe.census(settle=True)
+    # return sum(after.app_objects.values()) > sum(before.app_objects.values())
+    # <<<

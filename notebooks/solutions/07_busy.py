@@ -1,0 +1,25 @@
+# panel serve 07_busy.py
+"""A light that says whether the server works for somebody. It works, and it leaks a Document for every visit."""
+
+import time
+
+import panel as pn
+
+pn.extension()
+
+
+def words(busy):
+    return "working" if busy else "idle"
+
+
+# >>> solution
+light = pn.pane.Markdown(words(False))
+# `pn.state` lives as long as the server: who watches it has to stop when the session ends.
+watcher = pn.state.param.watch(lambda event: light.param.update(object=words(event.new)), "busy")
+pn.state.on_session_destroyed(lambda session_context, state=pn.state, watcher=watcher: state.param.unwatch(watcher))
+# >>> stub
+# light = pn.panel(pn.bind(words, pn.state.param.busy))  # your turn: who lets go of this binding?
+# <<<
+
+work = pn.widgets.Button(name="Work", on_click=lambda event: time.sleep(0.2))
+pn.Column(work, light).servable()

@@ -1,0 +1,139 @@
+"""Exercises of chapter 06: what grows, and is it a leak."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import runpy
+import tempfile
+import traceback
+from pathlib import Path
+
+from sessionlab.course.exercises.attempt import START, Attempt, constant
+from sessionlab.course.exercises.exercise import Exercise
+from sessionlab.course.exercises.verdict import NotYet
+
+VISITS = 8
+
+APP = """
+from collections import deque
+import panel as pn
+
+class Report:
+    pass
+
+report = Report()
+kept = pn.state.cache.setdefault("{kind}", {container})
+{keep}
+pn.pane.Markdown("A report.").servable()
+"""
+# what the app does with its report -> whether that is a leak
+KINDS = {
+    "the app that leaks": ("[]", "kept.append(report)", True),
+    "the tidy one": ("[]", "", False),
+    "the cache of ten": ("deque(maxlen=10)", "kept.append(report)", False),
+}
+WORDS = {True: "leak", False: "no leak"}
+
+
+async def holder(attempt: Attempt) -> None:
+    named = constant(attempt, "HOLDER")
+    async with attempt.serve() as app:
+        attempt.say("counting what every container holds")
+        await app.ask(app.server.probe.mark_containers)
+        for _ in range(VISITS):
+            async with app.visit():
+                pass
+        await app.ask(app.server.probe.discard_unused)
+        rows = [r for r in await app.ask(app.server.probe.containers) if r.owner.startswith("cache.book.")]
+    grew = {row.owner.rpartition(".")[2]: row.grew for row in rows}
+    attempt.require(
+        max(grew.values(), default=0) >= VISITS,
+        "something grows with every visit",
+        "Nothing grows any more: in this exercise the leak is to be named, not mended.",
+        f"after {VISITS} visits: {grew or 'no growth'}",
+    )
+    attempt.require(
+        grew.get(named, 0) >= VISITS,
+        f"it is {named!r}",
+        f"{named!r} is not the name of the container that leaks.",
+        f"{VISITS} sessions came and went; {named!r} grew by {grew.get(named, 0)}",
+    )
+
+
+async def detector(attempt: Attempt) -> None:
+    leaks = await asyncio.to_thread(_function, attempt, "leaks")
+    kinds = list(KINDS)
+    random.shuffle(kinds)  # neither name nor order tells them apart
+    with tempfile.TemporaryDirectory() as folder:
+        apps = []
+        for number, kind in enumerate(kinds, 1):
+            container, keep, _ = KINDS[kind]
+            apps.append(Path(folder, f"app_{number}.py"))
+            apps[-1].write_text(APP.format(kind=kind, container=container, keep=keep))
+        async with attempt.serve(apps=apps) as app:
+            found = {}
+            for kind, path in zip(kinds, apps, strict=True):
+                attempt.say("asking your detector about an app")
+                found[kind] = await _answer(leaks, app.server.urls["/" + path.stem], app.server.probe)
+    said = "; ".join(f"{kind}: {WORDS[found[kind]]}" for kind in KINDS)
+    for kind, (_, _, leaky) in KINDS.items():
+        right, wrong = f"{kind} is told", f"Your detector is wrong about {kind}."
+        attempt.require(found[kind] == leaky, right, wrong, f"it says: {said}")
+
+
+def _function(attempt: Attempt, name: str):
+    try:
+        found = runpy.run_path(str(attempt.path)).get(name)
+    except Exception as error:
+        raise NotYet("The file raises an error.", _where(error, attempt)) from None
+    if not callable(found):
+        raise NotYet(f"The file has no function {name!r}.", "")
+    return found
+
+
+async def _answer(leaks, url: str, probe) -> bool:
+    try:
+        async with asyncio.timeout(START):
+            answer = leaks(url, probe)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+    except TimeoutError:
+        raise NotYet("Your detector takes too long.", f"no answer after {START:g} s") from None
+    except Exception as error:
+        raise NotYet("Your detector raises an error.", _where(error)) from None
+
+
+def _where(error: Exception, attempt: Attempt | None = None) -> str:
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [
+        frame.lineno for frame in lines if frame.filename.endswith(("06_detector.py", str(attempt and attempt.path)))
+    ]
+    return f"{type(error).__name__}: {error}" + (f" (line {own[-1]})" if own else "")
+
+
+EXERCISES = [
+    Exercise(
+        "06-holder",
+        "name the container that leaks",
+        holder,
+        (
+            "Four containers, and each gets something from every session. Which of them gets rid of it again?",
+            "Three have a bound, each in its own way: a length, equal things counted once, references that hold "
+            "nothing.",
+            "`server.probe.mark_containers()`, some visits, `server.probe.discard_unused()`, and then "
+            "`server.probe.containers()` has a row for every container that grew: `grew` is the number of sessions.",
+        ),
+    ),
+    Exercise(
+        "06-detector",
+        "write a detector that is not taken in by a cache",
+        detector,
+        (
+            "The detector looks at the first five visits of a server's life. What else grows in these?",
+            "A cache of ten is full after ten visits. A leak grows by one per visit, at any time.",
+            "Visit fifteen times first, then take the census, visit ten times more, and compare: a leak has ten "
+            "objects more.",
+        ),
+    ),
+]

@@ -1,0 +1,145 @@
+"""Exercises of chapter 07: two leaks to mend without losing what the code is for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sessionlab.course.exercises.attempt import SOON, Attempt, Served, shown, soon
+from sessionlab.course.exercises.exercise import Exercise
+from sessionlab.course.exercises.source import Source
+from sessionlab.errors import VisitFailed
+from sessionlab.visit import Session
+
+VISITS = 6
+KEPT, MANY = 20, 60
+
+
+async def busy(attempt: Attempt) -> None:
+    async with attempt.serve() as app:
+        async with app.visit() as user:
+            attempt.say("letting the server work")
+            seen = watch(user)
+            await user.click("Work")
+            attempt.require(
+                await soon(lambda: seen("working") and "idle" in shown(user)),
+                "the light goes on and off",
+                "The light does not say `working` while the server works, and `idle` after it.",
+                f"it said: {', then '.join(seen.said) or 'nothing'}",
+            )
+        before = await emptied(app)
+        attempt.say(f"{VISITS} users come and go")
+        for _ in range(VISITS):
+            async with app.visit() as user:
+                await user.click("Work")
+        growth = (await emptied(app)).minus(before)
+        attempt.require(
+            growth.get("documents", 0) == 0 and growth.get("parameterized", 0) < VISITS,
+            "nothing stays of a session",
+            "Each session leaves something behind.",
+            f"after {VISITS} sessions: {growth.get('documents', 0)} Documents, {growth.get('models', 0)} models more",
+        )
+
+
+class watch:
+    """Notes what a page says while it goes by: ``seen("working")``."""
+
+    def __init__(self, user: Session):
+        self.said = [shown(user)]
+        self._task = asyncio.ensure_future(self._follow(user))
+
+    async def _follow(self, user: Session) -> None:
+        try:
+            while True:
+                await user.wait_for(lambda page: shown(page) != self.said[-1], timeout=SOON)
+                self.said.append(shown(user))
+        except VisitFailed:  # it says nothing new any more
+            return
+
+    def __call__(self, text: str) -> bool:
+        return any(text in said for said in self.said)
+
+
+async def emptied(app: Served):
+    """A census of the server without sessions."""
+
+    async def nobody() -> bool:
+        await app.ask(app.server.probe.discard_unused)
+        return await app.is_empty()
+
+    await soon(nobody)
+    return await app.ask(app.server.probe.census, settle=True)
+
+
+async def cache(attempt: Attempt) -> None:
+    with Source() as source:
+        async with attempt.serve(env={"SOURCE": source.url}) as app, app.visit() as user:
+            attempt.say("two users ask for the same report")
+            await ask(attempt, user, 1000, source)
+            async with app.visit() as other:
+                times = await asked(attempt, other, 1000, source)
+            attempt.require(
+                times == 0,
+                "a report is made once for all users",
+                "The same report is made anew for another user.",
+                f"the source was asked {times} times for a report that was there",
+            )
+            attempt.say(f"{MANY} other reports")
+            for number in range(2000, 2000 + MANY):
+                await ask(attempt, user, number, source)
+            times = await asked(attempt, user, 2000 + MANY - KEPT + 1, source)
+            attempt.require(
+                times == 0,
+                f"the last {KEPT} are kept",
+                f"One of the {KEPT} reports that were used last had to be made anew.",
+                f"the source was asked {times} times for a report that was used {KEPT - 2} reports ago",
+            )
+            times = await asked(attempt, user, 2005, source)
+            attempt.require(
+                times > 0,
+                "older ones are given up",
+                "Every report is kept for ever.",
+                f"after {MANY} others a report came without asking the source again",
+            )
+
+
+async def ask(attempt: Attempt, user: Session, number: int, source: Source) -> None:
+    await user.set("Number", value=number)
+    wanted = f"Report {number} of {source.rows} rows"
+    if wanted not in shown(user):
+        found = await soon(lambda: wanted in shown(user))
+        attempt.require(found, "reports come", "A report does not come.", f"the page says: {shown(user) or 'nothing'}")
+        attempt.right[:] = dict.fromkeys(attempt.right)  # said once
+
+
+async def asked(attempt: Attempt, user: Session, number: int, source: Source) -> int:
+    """How often the source was asked for this report."""
+    before = len(source.asked)
+    await ask(attempt, user, number, source)
+    return len(source.asked) - before
+
+
+EXERCISES = [
+    Exercise(
+        "07-busy",
+        "stop a binding from keeping every Document",
+        busy,
+        (
+            "`pn.state` is one object for all sessions. Whoever is told by it is known to it.",
+            "A binding to `pn.state.param.busy` watches it and is never told to stop. A watcher that you make "
+            "yourself you "
+            "can also take away: `pn.state.param.watch` returns it.",
+            "Watch `busy` with a function that sets the text, and in a destroy hook call "
+            "`state.param.unwatch(watcher)`, with both as default arguments.",
+        ),
+    ),
+    Exercise(
+        "07-cache",
+        "give a cache a bound",
+        cache,
+        (
+            "A cache without a bound is a leak with a good excuse. `help(pn.cache)` lists what it can do about it.",
+            "A time to live does not bound the number. Which argument does, and who goes first then?",
+            '`@pn.cache(max_items=20, policy="LRU")`: the one that was not used for longest goes first.',
+        ),
+    ),
+]

@@ -1,0 +1,76 @@
+"""Chapter 04."""
+
+from ..attempts import EMPTY, Wrong
+
+WORK = "        await asyncio.sleep(40)\n        result.value = number.value**2"
+PLAIN = "    await asyncio.sleep(40)\n    result.value = number.value**2"
+KEEP = "results = pn.state.cache.setdefault('results', {})"
+RUN = "async def run(event):\n    await asyncio.sleep(40)\n    results[ticket] = result.value = number.value**2\n\n"
+
+STUBS = {
+    "04-job": ("The result is lost", "Result is 0 on the page that came back"),
+    "04-late": ("A later page with the same ticket does not have the result", "Result is 0; the log says: NameError"),
+}
+
+WRONG = {
+    "04-job": [
+        EMPTY,
+        Wrong(
+            "Panel's block",
+            ("", "    with pn.state.block_expiration():\n" + WORK),
+            "The result of a second user is lost",
+        ),
+        Wrong(
+            "no linger",
+            ("from sessionlab.harden import block_expiration", "    with block_expiration(linger=0):\n" + WORK),
+            "The result is lost",
+        ),
+        Wrong(
+            "never released",
+            ("", "    pn.state.curdoc.session_context.session.block_expiration()\n" + PLAIN),
+            "never given up",
+            "still has 2 of their sessions",
+        ),
+        Wrong(
+            "a huge lifetime",
+            ("", PLAIN),
+            "A user who started no work is kept as well",
+            "--unused-session-lifetime 100000000",
+            flags="--unused-session-lifetime 100000000",
+        ),
+    ],
+    "04-late": [
+        Wrong(
+            "reads its globals when they are gone",
+            (KEEP, RUN),
+            "does not have the result",
+            "NameError",
+        ),
+        Wrong(
+            "one place for all tickets",
+            (
+                KEEP,
+                RUN.replace("(event)", "(event, results=results, number=number, result=result)").replace(
+                    "ticket]", "'last']"
+                ),
+            ),
+            "does not have the result",
+        ),
+        Wrong(
+            "the last result for everybody",
+            (
+                KEEP + "\nticket = 'last'",
+                RUN.replace("(event)", "(event, ticket=ticket, results=results, number=number, result=result)"),
+            ),
+            "A page with another ticket shows a result that is not its own",
+        ),
+        Wrong(
+            "keeps the session",
+            (
+                "from sessionlab.harden import block_expiration\n\nresults = {}",
+                "@block_expiration(linger=7200)\n" + RUN,
+            ),
+            "The session is kept for an hour",
+        ),
+    ],
+}
