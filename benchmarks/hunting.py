@@ -165,9 +165,7 @@ def rows_of(tools: list[str], apps: list[App], only: str, repeats: int, kept: li
         zero = None
         for app in apps:
             times = repeats if tool == "hunter" else 1
-            done = sum(
-                row.tool == tool and row.app == app.file.stem and row.leaky == (app.verdict != "fine") for row in kept
-            )
+            done = sum((r.tool, r.app, r.leaky) == (tool, app.file.stem, app.verdict != "fine") for r in kept)
             if not wanted(app, tool, only) or done >= times:
                 continue
             if tool != "hunter" and zero is None:
@@ -185,7 +183,7 @@ def install(folder: str) -> None:
 def table(rows: list[Row]) -> str:
     """The rows as Markdown: a summary by tool, then the hunter application by application."""
     lines = [
-        "| tool | apps | leaks found | false alarms | size within 20 % | holder named | s, leak | s, no leak | CPU s, median |",
+        "| tool | apps | leaks found | false alarms | size within 20 % | holder named | s, leak | s, no leak | CPU s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     tools = [tool for tool in ("hunter", *PEERS) if any(row.tool == tool for row in rows)]

@@ -20,10 +20,8 @@ class Ask(RequestHandler):
     async def get(self):
         PEER.tornado, PEER.origin = self.application, f"http://{self.request.host}"
         gc.collect()  # garbage is no tool's fault
-        if self.get_argument("do") == "begin":
-            answer = PEER.begin()
-        else:
-            answer = PEER.window(int(self.get_argument("sessions")))
+        begin = self.get_argument("do") == "begin"
+        answer = PEER.begin() if begin else PEER.window(int(self.get_argument("sessions")))
         if asyncio.iscoroutine(answer):
             answer = await answer
         self.finish(json.dumps(answer or {}))
