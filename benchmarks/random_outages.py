@@ -48,8 +48,13 @@ on_session_destroyed(lambda context: print(session_locals().resource, "is closed
 pn.Column(pn.widgets.Button(name="add one", on_click=clicked), count, children).servable()
 """
 NOTICE = "document.querySelector('#sessionlab_reconnect').dataset.outcome"
-LISTEN = """() => { window.outcomes = []
-  Bokeh.documents[0].on_message('sessionlab_reconnect', (m) => { if (m.outcome) outcomes.push(m.outcome) }) }"""
+LISTEN = """() => { [window.outcomes, window.up] = [[], true]
+  const [doc] = Bokeh.documents
+  doc.on_event('connection_lost', () => { window.up = false })
+  doc.on_message('sessionlab_reconnect', (message) => {
+    if (message.outcome) { outcomes.push(message.outcome); window.up = true }
+  }) }"""
+LOOK = "[up, outcomes, [...doc.all_models].find((model) => model.title == 'count').value]"
 SHOWS = "[...doc.all_models].some((model) => model.text"
 ANSWER = 30  # seconds
 PAGES, VISITORS = 4, 4
@@ -99,30 +104,33 @@ async def click_on_a_page(browser: Browser, server, ends: float, tally: Tally) -
 
 
 async def click_until_refused(tab, ends: float, tally: Tally) -> None:
-    expected = told = 0
+    answered, told, in_flight = 0, 0, False
     while time.monotonic() < ends:
         await asyncio.sleep(random.uniform(0, 0.5))
-        connection = len(tab.sockets)
-        await tab.click("add one")
-        answered = await outcome_of_click(tab, connection, expected + 1)
-        if answered:
-            tally["clicks answered"] += 1
-            expected += 1
+        up, outcomes, shown = await tab.bokeh(LOOK)
+        if not up:
+            if await tab.wait_for(f"up ? 'up' : {NOTICE} == 'refused' && 'refused'", timeout=120) == "refused":
+                tally["pages: refused"] += 1
+                return
             continue
-        if answered is None:
-            return tally.lost("a click of a connected page")
-        tally["clicks when the wire broke"] += 1
-        said = await tab.wait_for(
-            f"{NOTICE} == 'refused' ? 'refused' : (outcomes.length > {told} && outcomes.at(-1))", timeout=120
-        )
-        tally[f"pages: {said}"] += 1
-        if said == "refused":
-            return None
-        told = await tab.page.evaluate("outcomes.length")
-        count = await tab.value("count")
-        if (said == "restarted" and count != 0) or (said == "resumed" and count not in (expected, expected + 1)):
-            tally.lost(f"a state: {said}, {expected} clicks answered, the page shows {count}")
-        expected = count
+        if new := outcomes[told:]:
+            tally.update(f"pages: {said}" for said in new)
+            right = [0] if "restarted" in new else [answered, answered + in_flight]
+            if shown not in right:
+                tally.lost(f"a state: {new}, {answered} clicks answered, the page shows {shown}")
+            answered, told, in_flight = shown, len(outcomes), False
+        connection = len(tab.sockets)
+        await tab.page.get_by_role("button", name="add one").click()
+        match await outcome_of_click(tab, connection, answered + 1):
+            case True:
+                tally["clicks answered"] += 1
+                answered += 1
+            case False:
+                tally["clicks when the wire broke"] += 1
+                in_flight = True
+            case None:
+                tally.lost("a click of a connected page")
+                return
 
 
 async def outcome_of_click(tab, connection: int, expected: int) -> bool | None:
