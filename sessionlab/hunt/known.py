@@ -71,6 +71,12 @@ KNOWN = (
         "app",
     ),
     Known(
+        r"loggerDict",
+        "a logger stays for ever under its name: use one logger for all sessions, and write the session into the "
+        "message.",
+        "app",
+    ),
+    Known(
         r"Logger|logging", "a session adds a handler or filter: add it once, or remove it when the session ends.", "app"
     ),
     Known(
@@ -79,6 +85,11 @@ KNOWN = (
         "app",
     ),
     Known(r"^\w*Timer\(", "a timer that starts itself again: cancel it in pn.state.on_session_destroyed."),
+    Known(
+        r"^\w*Thread\(worker of a ThreadPoolExecutor",
+        "every session makes a pool: share one in an imported module, or shutdown() it in "
+        "pn.state.on_session_destroyed.",
+    ),
     Known(
         r"^\w*Thread|^Thread\(",
         "the thread outlives its session: let it end by an Event set in pn.state.on_session_destroyed.",
@@ -100,6 +111,12 @@ KNOWN = (
         "a subscriber of a shared object stays: unsubscribe when the session ends.",
     ),
     Known(r"holoviews.*(_custom_options|custom_options)", "options of every plot are kept in the Store.", "holoviews"),
+    Known(
+        r"weakref\.finalize\._registry",
+        "weakref.finalize keeps its function and arguments until the object has died: none of them may lead back to "
+        "the object, so no method of its own.",
+        "app",
+    ),
     Known(r"subprocess\._active", "every session starts a process that goes on: end it with the session.", "app"),
     Known(r"^sys\.path", "the script lengthens sys.path at every visit: look whether the entry is there first.", "app"),
     Known(r"^sys\.modules", "a module is made for every session: import it once.", "app"),
@@ -110,6 +127,10 @@ KNOWN = (
         "app",
     ),
 )
+
+
+# They grow because something else does, which is named as well.
+CONSEQUENCES = re.compile(r"\.loggerMap$|^threading\._(shutdown_locks|dangling)|^concurrent\.futures\.thread\._threads")
 
 
 def known(holder: Holder) -> Known | None:

@@ -18,6 +18,7 @@ import types
 from sessionlab.observe.where import is_app_file, is_app_module, shown
 
 LRU = type(functools.lru_cache(lambda: None))
+_POOL = os.path.join("concurrent", "futures", "thread.py")
 _HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
 STDLIB = frozenset(sys.stdlib_module_names)
 _SILENT = (
@@ -108,7 +109,8 @@ def described(thing) -> str:
     if isinstance(thing, LRU):
         return lru_name(thing)
     if isinstance(thing, threading.Thread):
-        return f"{type(thing).__name__}({call_name(thing)})"
+        pooled = getattr(code_of(thing), "co_filename", "").endswith(_POOL)
+        return f"{type(thing).__name__}({'worker of a ThreadPoolExecutor' if pooled else call_name(thing)})"
     if isinstance(thing, asyncio.Task):
         return f"task {called(thing)}"
     if isinstance(thing, types.MethodType):
@@ -178,6 +180,8 @@ def _base(things: list) -> tuple[str, int]:
         thing = things[place]
         if isinstance(thing, LRU):
             return lru_name(thing), place
+        if isinstance(thing, logging.Manager):  # the same one for every logger
+            return "logging.Logger.manager", place
         if isinstance(thing, logging.Logger):
             return described(thing) + " ", place
         if isinstance(thing, types.ModuleType):  # not to be imported by its name, such as a --setup script
@@ -272,7 +276,8 @@ def chain(holder: str, things: list, most: int = 8) -> list[str]:
         name = _tidy(link).strip(".").strip()
         steps.append(f".{name} → {text}" if name and not name.startswith("[") else text)
         link = ""
-    if len(steps) == 1 and len(things) > 1:
+    steps = [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
+    if len(steps) == 1 and len(things) > 1 and described(things[-1]) != holder:
         steps.append(class_name(type(things[1])))
     if len(steps) > most:
         steps = [*steps[: most // 2], "…", *steps[-(most - most // 2 - 1) :]]

@@ -1,0 +1,71 @@
+"""How long a container is, what bound it has, and whether it only repeats itself. Runs in the served process."""
+
+from __future__ import annotations
+
+import collections
+import re
+import types
+
+from sessionlab.hunt import names
+
+_BOUNDS = re.compile(
+    r"max_?(size|items|len|length|entries|count|num|history|workers|records|keys|sessions|users|n)?"
+    r"|limit|capacity|size|bound|history|keep"
+)
+
+
+def length_of(holder) -> int | None:
+    """How many items a container has, by what it really is: a length of somebody else's making may fail."""
+    if isinstance(holder, names.LRU):
+        return holder.cache_info().currsize
+    base = next((kind for kind in (dict, list, set, collections.deque) if isinstance(holder, kind)), None)
+    return None if base is None else base.__len__(holder)
+
+
+def limit_of(way: list, holder) -> dict | None:
+    """The bound of a holder that has one: its size, and how it is called."""
+    if isinstance(holder, collections.deque) and holder.maxlen is not None:
+        return {"size": holder.maxlen, "name": f"maxlen={holder.maxlen}"}
+    for thing in reversed(way[-4:]):
+        if isinstance(thing, names.LRU):
+            size = thing.cache_parameters()["maxsize"]
+            return None if size is None else {"size": size, "name": f"maxsize={size}"}
+    for thing in reversed(way[-4:]):
+        if isinstance(thing, types.ModuleType | type | types.FunctionType):
+            continue
+        own = {**slots_of(thing), **names._own_dict(thing)}
+        for name, value in own.items():
+            plain = str(name).rpartition("__")[2].strip("_")  # _Cache__maxsize
+            if _BOUNDS.fullmatch(plain.lower()) and type(value) is int and value > 0:
+                return {"size": value, "name": f"{plain}={value}"}
+    return None
+
+
+def slots_of(thing) -> dict:
+    found = {}
+    for cls in type(thing).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            member = cls.__dict__.get(name)
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    found[name] = member.__get__(thing, cls)
+                except AttributeError:
+                    continue
+    return found
+
+
+def newest_items(holder, gained: int) -> list:
+    """The last ``gained`` items of a container that keeps its items in order."""
+    if not gained or not isinstance(holder, list | dict | collections.deque):
+        return []
+    items = list(holder.values()) if isinstance(holder, dict) else list(holder)
+    return items[-gained:]
+
+
+def repeats(holder, gained: int) -> bool:
+    """Whether the last ``gained`` items are only what was in before, once more: a name in a list of names."""
+    if not isinstance(holder, list) or not 0 < gained < len(holder):
+        return False
+    before = {id(item) for item in holder[:-gained]}
+    return all(id(item) in before for item in holder[-gained:])

@@ -1,0 +1,156 @@
+"""From what was measured to the result: the culprits with their lines, and what each session left."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from dataclasses import dataclass, field
+
+from sessionlab.hunt import windows
+from sessionlab.hunt.known import advice_for, marked_line
+from sessionlab.hunt.result import Batch, Culprit, HuntResult
+from sessionlab.hunt.windows import Finding, Holder, Judgement
+
+NATIVE = "memory outside Python's objects"
+MOST = 12  # culprits that are shown
+
+
+@dataclass
+class Evidence:
+    """What the phases of a hunt of ``app`` gather.
+
+    ``sizes``: sessions of each window. ``memory``: the rates of its batches. ``counts``: censuses at its begin and
+    end. ``files``: of the application. ``small``: bytes of an average small object that stayed. ``lines`` and
+    ``heap_lines``: what ``traced`` visits showed that were followed line by line.
+    """
+
+    app: str
+    sizes: list[int] = field(default_factory=list)
+    memory: list[list[float]] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    counts: list[tuple] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    small: float = 0.0
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    heap_lines: dict[str, int] = field(default_factory=dict)
+    traced: int = 1
+    started: float = field(default_factory=time.monotonic)
+
+
+def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
+    """The result of a hunt that came to this judgement."""
+    culprits = [_culprit(seen, f) for f in judgement.of("leak" if judgement.verdict == "leak" else "bounded")]
+    if judgement.verdict == "bounded":
+        culprits += [_culprit(seen, f) for f in judgement.of("ends")]
+    if judgement.verdict == "undecided":
+        culprits = [_culprit(seen, f) for f in judgement.of("open")]
+    if judgement.verdict == "leak" and not culprits:
+        culprits = [
+            Culprit(
+                NATIVE,
+                judgement.memory.rate,
+                (NATIVE, "held by a C extension, or by compiled code"),
+                _line_of_memory(seen, judgement.memory.rate),
+                "native",
+                "look for what the application compiles, opens or allocates at every visit "
+                "(numba.njit, ctypes, an image or database library), and do it once.",
+                judgement.memory.rate,
+            )
+        ]
+    for finding in judgement.of("residue"):
+        seen.notes.append(f"{finding.holder.holder} gains a few bytes a session; that is its own.")
+    if judgement.why and judgement.verdict == "undecided":
+        seen.notes.append(judgement.why + ".")
+    merged: dict[str, Culprit] = {}
+    for culprit in sorted(culprits, key=lambda c: -c.bytes):
+        merged.setdefault(culprit.holder, culprit)
+    return _made(seen, judgement.verdict, tuple(merged.values())[:MOST], probe)
+
+
+def _culprit(seen: Evidence, finding: Finding) -> Culprit:
+    holder: Holder = finding.holder
+    traced = seen.lines.get(holder.holder, ())
+    marked = marked_line(holder, seen.files)
+    location = next((line for line in (marked, *traced, *holder.filled, holder.defined) if line), "")
+    title = holder.holder
+    if title.startswith(("Thread", "Timer")) and location:
+        title = f"{title} started at {location}"
+    chain = tuple(holder.chain) if finding.kind == "leak" else (holder.holder, finding.why)
+    # what Python itself keeps for ever, the application gave it
+    owner = "app" if holder.owner == "python" and location else holder.owner
+    advice = (
+        advice_for(dataclasses.replace(holder, owner=owner)) if finding.kind == "leak" else f"no leak: {finding.why}."
+    )
+    sessions = sum(seen.sizes[-2:])
+    return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
+
+
+def _line_of_memory(seen: Evidence, rate: float) -> str:
+    """The line after which a visit has as much more memory as it leaves for good; empty if none fits."""
+    fits = {n: abs(size / seen.traced - rate) for n, size in seen.heap_lines.items()}
+    best = min(fits, key=fits.get, default="")
+    return best if best and fits[best] < 0.3 * rate else ""
+
+
+def blocked(seen: Evidence, kept, visits: int, probe) -> HuntResult:
+    """The verdict on sessions that never end, with who blocked them."""
+    events = probe.timeline().events
+    lines: dict[str, int] = {}
+    for event in events:
+        if event.get("event") == "blocked" and event.get("where"):
+            lines[event["where"]] = lines.get(event["where"], 0) + 1
+    counts = sorted({s.blocked_count for s in kept})
+    blocked = any(counts)
+    holder = "session.expiration_blocked_count" if blocked else "sessions that could not be discarded"
+    where = max(lines, key=lines.get) if lines else ""
+    advice = (
+        "pn.state.block_expiration() counts up every session of the app; unblock in a finally, "
+        "or use sessionlab.harden.block_expiration()."
+        if blocked
+        else "look at the server's log for what fails when a session ends."
+    )
+    culprit = Culprit(
+        holder,
+        len(kept) / visits,
+        (holder, f"{len(kept)} sessions without a visitor", f"block counts {', '.join(map(str, counts))}"),
+        where,
+        "app" if where else "bokeh",
+        advice,
+    )
+    seen.sizes.append(visits)
+    result = _made(seen, "never-expires", (culprit,), probe)
+    return dataclasses.replace(result, per_session={**result.per_session, "sessions": len(kept) / visits})
+
+
+def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) -> HuntResult:
+    number = max(1, sum(last.created - first.created for first, last in seen.counts))
+
+    def each(name: str) -> float:
+        return sum(getattr(last, name) - getattr(first, name) for first, last in seen.counts) / number
+
+    grows = verdict in ("leak", "bounded", "undecided")
+    heap = statistics.median(r for rates in seen.memory[-2:] for r in rates) if any(seen.memory[-2:]) else 0.0
+    size = max(0.0, heap) + (max(0.0, each("blocks")) * seen.small if grows else 0.0)
+    explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
+    if explained > 0 and abs(size - explained) < windows.BYTES_FLOOR:
+        size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
+    return HuntResult(
+        app=seen.app,
+        verdict=verdict,
+        sessions=probe.census().created,
+        seconds=time.monotonic() - seen.started,
+        per_session={
+            "bytes": size,
+            **{name: each(name) for name in ("objects", "documents", "models", "sessions", "threads")},
+        },
+        floor={
+            "bytes": windows.bytes_floor(seen.memory) if seen.memory else windows.BYTES_FLOOR,
+            "objects": max(windows.LEAST_RATE, windows.ENOUGH / max(1, sum(seen.sizes))),
+        },
+        culprits=culprits,
+        versions={k: v for k, v in probe.hello()["versions"].items() if v},
+        notes=tuple(seen.notes),
+        batches=tuple(seen.batches),
+    )

@@ -1,0 +1,97 @@
+"""What runs on its own in the served process: threads, tasks, and the timers of the event loop.
+
+Runs there: standard library only. The table of all threads and the event loop hold them all; each of them counts as
+a holder of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import collections
+import functools
+import re
+import threading
+import types
+
+from sessionlab.hunt import names
+
+ATEXIT = "atexit callbacks"
+
+
+def count_running() -> collections.Counter:
+    """How many threads run, and how many timers and tasks wait, by what they run."""
+    loop = asyncio.get_running_loop()
+    waiting = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
+    labels = [names.described(thread) for thread in threading.enumerate()]
+    return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(
+        [*labels, *(names.described(payload_of(h)) for h in waiting)]
+    )
+
+
+def by_id() -> dict[int, object]:
+    """What runs on its own, by id: threads, tasks, and what the timers of the loop will run."""
+    loop = asyncio.get_running_loop()
+    things = list(threading._active.values())
+    things += [payload_of(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
+    things += [task for ref in tuple(asyncio.tasks._all_tasks.data) if (task := ref()) is not None]
+    return {id(thing): thing for thing in things}
+
+
+def holds_running(holder) -> bool:
+    """Whether a holder is the table of all threads or the event loop: there, each is a holder of its own."""
+    return holder is threading._active or isinstance(holder, asyncio.AbstractEventLoop)
+
+
+def label(thing) -> str:
+    """What a thread, task or timer is called as a holder."""
+    described = names.described(thing)
+    return described if isinstance(thing, threading.Thread) else f"event loop: {described}"
+
+
+def payload_of(handle):
+    """The task, periodic callback or function that a handle of the event loop will run."""
+    thing = handle
+    for _ in range(12):
+        if isinstance(thing, asyncio.Handle):
+            args = thing._args or ()
+            thing = next((a for a in args if isinstance(a, asyncio.Future) or callable(a)), None) or thing._callback
+            thing = thing if thing is not None else handle
+        elif isinstance(thing, functools.partial):
+            thing = next((a for a in thing.args if callable(a)), thing.func)
+        elif isinstance(thing, types.MethodType) and names.code_of(thing) and not names.line_of(thing):
+            thing = thing.__self__
+        elif isinstance(thing, asyncio.Task):
+            return thing
+        elif isinstance(thing, asyncio.Future):
+            waiting = [c[0] if isinstance(c, tuple) else c for c in thing._callbacks or ()]
+            owners = [getattr(c, "__self__", None) for c in waiting]
+            task = next((o for o in owners if isinstance(o, asyncio.Task)), None)
+            return task if task is not None else thing
+        else:
+            return thing
+    return thing
+
+
+def ends_in(things: list) -> float | None:
+    """Seconds until a one-shot timer lets go of what hangs on it; None when nothing is known to end."""
+    for thing in things[:50]:
+        if isinstance(thing, threading.Timer):
+            return None if _starts_again(thing.function) else float(thing.interval)
+        if isinstance(thing, asyncio.TimerHandle):
+            payload = payload_of(thing)
+            if names._periodic(payload) or isinstance(payload, asyncio.Task | asyncio.Future):
+                return None
+            if _starts_again(payload):
+                return None
+            return max(0.0, thing.when() - asyncio.get_running_loop().time())
+    return None
+
+
+_STARTERS = re.compile(r"Timer|call_(later|at|soon)|add_(timeout|callback|timeout_callback)")
+
+
+def _starts_again(function) -> bool:
+    """Whether a function that a timer runs mentions something that starts timers."""
+    code = names.code_of(function)
+    return code is not None and any(map(_STARTERS.fullmatch, code.co_names))

@@ -1,0 +1,56 @@
+"""How many bytes came to hang on a holder. Runs in the served process."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+
+from sessionlab.hunt.bounds import newest_items
+from sessionlab.hunt.graph import Walk
+from sessionlab.hunt.groups import Group
+
+MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
+
+
+def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[int]) -> int:
+    """Bytes of what came to hang on a holder: young objects, and the atoms that only they hold."""
+    total, seen = 0, set()
+    sample = places[:: max(1, len(places) // MOST_SIZED)]
+    for place in sample:
+        thing = walk.things[place]
+        for each in (thing, *(x for x in gc.get_referents(thing) if not gc.is_tracked(x))):
+            if id(each) not in seen and (each is thing or _private(each)):
+                seen.add(id(each))
+                size = size_of(each)
+                sizes.append(size)
+                total += size
+    if sample:
+        total = total * len(places) // len(sample)
+    for item in newest_items(holder, group.gained):
+        if not gc.is_tracked(item) and id(item) not in seen and _private(item):
+            seen.add(id(item))
+            sizes.append(size_of(item))
+            total += sizes[-1]
+    if isinstance(holder, dict) and not places:
+        keys = list(holder)[-max(1, group.gained) :]
+        total += sum(size_of(key) for key in keys if not gc.is_tracked(key) and _private(key))
+    return total
+
+
+def _private(atom) -> bool:
+    """Whether few others hold this string, number or array; the interned and the shared are held by many."""
+    return type(atom).__name__ not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= 6
+
+
+def size_of(thing) -> int:
+    """Bytes of one object, without asking code that would count what it only refers to."""
+    if type(thing).__name__ == "ndarray" and hasattr(thing, "nbytes"):
+        return int(thing.nbytes) + 112
+    measure = type(thing).__sizeof__
+    if isinstance(measure, types.FunctionType):  # pandas counts every string of a frame
+        return object.__sizeof__(thing) + 16
+    try:
+        return sys.getsizeof(thing)
+    except Exception:
+        return 64
