@@ -22,6 +22,7 @@ import signal
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ from sessionlab.nginx import Nginx
 from sessionlab.visit.protocol import Session
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60.0  # seconds in which a visitor must be served again, whatever has happened
+PATIENCE = 240.0  # seconds in which a visitor must be served again, whatever has happened; the machine may be busy
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Pace:
 
     lifetime: float = 60.0
     check: float = 10.0
-    act: float = 8.0  # mean time between two things that a visitor does
-    disturb: float = 45.0  # mean time between two things that happen to everybody
+    act: float = 12.0  # mean time between two things that a visitor does
+    disturb: float = 60.0  # mean time between two things that happen to everybody
 
     def faster(self, by: float) -> Pace:
         return Pace(self.lifetime / by, self.check / by, self.act / by, self.disturb / by)
@@ -69,6 +70,7 @@ class Soak:
     hooks_missed: int
     hooks_of_killed: int
     hook_failures: int
+    evicted: int  # sessions ended before their lifetime by a limit
     memory_slope: float  # MB an hour in the last two thirds, of the server that was never ended
     memory: tuple[tuple[float, float], ...]  # seconds, MB
     stayed: int  # sessions that this server built
@@ -84,6 +86,7 @@ class Soak:
             or self.surviving_blocks
             or self.hooks_missed
             or self.hook_failures
+            or self.evicted
             or self.left_behind.get("documents", 0) > max(2, self.stayed / 100)
         )
 
@@ -100,6 +103,7 @@ class Soak:
             f"wrong outcomes:         {len(self.wrong)}",
             *(f"    {sentence}" for sentence in self.wrong[:10]),
             f"left when all had gone: {self.surviving_sessions} sessions, {self.surviving_blocks} blocks",
+            f"evicted by a limit:     {self.evicted}",
             f"hooks missed:           {self.hooks_missed} of {self.sessions - self.hooks_of_killed}; "
             f"{self.hook_failures} failed; {self.hooks_of_killed} sessions were killed with their process",
             f"memory slope:           {self.memory_slope:+.1f} MB an hour",
@@ -140,6 +144,7 @@ class Fleet:
             env={
                 "PYTHONPATH": str(ROOT / "deploy"),
                 "BOKEH_SECRET_KEY": "soak",
+                "SESSIONS_LIVE": "1000",
                 "SOAK_BOOK": str(self.book),
                 "SOAK_LINGER": str(self._pace.lifetime / 6),
             },
@@ -199,7 +204,7 @@ class Visitor:
         since = time.monotonic()
         while True:
             try:
-                self._session = await visit(self._fleet.url, cookies=self._cookies)
+                self._session = await visit(self._fleet.url, cookies=self._cookies, timeout=PATIENCE)
                 break
             except (SessionLabError, OSError) as error:
                 self._books.did["pages refused"] += 1
@@ -223,8 +228,11 @@ class Visitor:
             self._unsure += 1
             try:
                 await self._session.click("add one")
-            except SessionLabError:
-                return None if self._session.closed else self._books.wrong.append("a click got no answer")
+            except SessionLabError as error:
+                if not self._session.closed:
+                    self._books.wrong.append(f"a click got no answer: {error!s:.200}")
+                    await self._reload()
+                return
             self._unsure -= 1
             self._count += 1
             self._books.did["clicks"] += 1
@@ -247,10 +255,10 @@ class Visitor:
 
     async def _shows(self, name: str, value: int, lost: str) -> None:
         with contextlib.suppress(SessionLabError):
-            await self._session.wait_for(name, value=value, timeout=30)
+            await self._session.wait_for(name, value=value, timeout=PATIENCE)
         if not self._session.closed and (seen := self._session.value(name)) != value:
             setattr(self._books, lost, getattr(self._books, lost) + abs(value - seen))
-            self._count, self._done = self._session.value("count"), self._session.value("done")
+            await self._reload()
 
     async def _blip(self) -> None:
         await self._outage(self._chance.uniform(0, 0.8) * self._pace.lifetime)
@@ -282,8 +290,9 @@ class Visitor:
     async def _come_back(self, broken: float) -> None:
         """Reconnect as `harden.reconnect` does, and compare what is found, and what is told, with what must be."""
         pid, since = int(self._born.partition("-")[0]), time.monotonic()
-        may_have_ended = pid in self._fleet.ending
         while True:
+            ended = pid in self._fleet.ending
+            must_have_ended = pid in self._fleet.killed
             try:
                 await self._session.reconnect()
                 break
@@ -294,13 +303,15 @@ class Visitor:
                     return
                 await asyncio.sleep(0.6 * self._chance.uniform(0.6, 1.4))
         outage = time.monotonic() - broken
-        may_have_ended = may_have_ended or pid in self._fleet.ending or outage > 0.9 * self._pace.lifetime
+        may_have_ended = ended or pid in self._fleet.ending or outage > 0.9 * self._pace.lifetime
         # A session in which a job ran is kept a little longer than its lifetime.
-        must_have_ended = pid in self._fleet.killed or outage > 1.3 * self._pace.lifetime + self._pace.check + 12
-        found = "resumed" if self._session.value("born") == self._born else "restarted"
+        must_have_ended = must_have_ended or outage > PATIENCE + 1.5 * self._pace.lifetime
+        born = self._session.value("born")
+        found = "resumed" if born == self._born else "restarted"
         self._books.outcomes[found] += 1
         if found == "restarted" and not may_have_ended:
-            self._books.wrong.append(f"restarted after {outage:.1f} s, though the server lived")
+            where = "in the same server" if born.startswith(f"{pid}-") else "in another server"
+            self._books.wrong.append(f"restarted {where} after {outage:.1f} s, though the server lived")
         if found == "resumed" and must_have_ended:
             self._books.wrong.append(f"resumed after {outage:.1f} s, though the session had ended")
         if (told := await self._told()) not in (found, None):
@@ -318,7 +329,7 @@ class Visitor:
             return [data["outcome"] for data in said if "outcome" in data]
 
         with contextlib.suppress(SessionLabError):
-            await self._session.wait_for(lambda session: bool(outcomes(session)), timeout=30)
+            await self._session.wait_for(lambda session: bool(outcomes(session)), timeout=PATIENCE)
         if told := outcomes(self._session):
             return told[-1]
         return None if self._session.closed else "nothing"
@@ -330,7 +341,7 @@ class Visitor:
             ("done", self._done, self._done + self._unsure_jobs, "lost_jobs"),
         ):
             with contextlib.suppress(SessionLabError):
-                await self._session.wait_for(name, value=lambda value, least=least: value >= least, timeout=30)
+                await self._session.wait_for(name, value=lambda value, least=least: value >= least, timeout=PATIENCE)
             if self._session.closed:
                 return
             seen = self._session.value(name)
@@ -416,7 +427,8 @@ async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
         name: getattr(after, name) - getattr(before, name)
         for name in ("documents", "models", "parameterized", "threads", "tasks", "periodic", "objects")
     }
-    failures = sum(len(server.log.matching("on_session_destroyed.*failed|hook.*failed")) for server in fleet.servers)
+    failures = sum([metric(server, "hook_failures_total") for server in fleet.servers])
+    evicted = sum([metric(server, "evicted_total") for server in fleet.servers])
     for server in fleet.servers:  # in an orderly way: what is left has a last chance to run its hooks
         server.kill(signal.SIGTERM)
     for server in fleet.servers:
@@ -428,10 +440,17 @@ async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
         outcomes=dict(books.outcomes), lost_clicks=books.lost_clicks, lost_jobs=books.lost_jobs,
         wrong=tuple(books.wrong), surviving_sessions=len(sessions), surviving_blocks=sum(s.blocks for s in sessions),
         sessions=len(born), hooks_missed=sum(hooks[number] != 1 for number in born if number not in killed),
-        hooks_of_killed=len(killed), hook_failures=failures, memory_slope=_slope(books.memory),
+        hooks_of_killed=len(killed), hook_failures=failures, evicted=evicted, memory_slope=_slope(books.memory),
         memory=tuple(books.memory), stayed=after.created - before.created,
         left_behind={name: count for name, count in grown.items() if count},
     )  # fmt: skip
+
+
+def metric(server, name: str) -> int:
+    """What the server itself has counted, all labels together."""
+    with urllib.request.urlopen(f"{server.origin}/metrics", timeout=PATIENCE) as answer:
+        lines = answer.read().decode().splitlines()
+    return int(sum(float(line.split()[-1]) for line in lines if line.startswith(f"sessionlab_{name}")))
 
 
 def _slope(memory: list[tuple[float, float]]) -> float:

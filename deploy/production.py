@@ -13,10 +13,12 @@ __all__ = ["ROUTES"]  # /metrics and /readyz
 
 logging.getLogger("sessionlab.harden").setLevel(logging.INFO)
 
-# Measure what a session of your application takes before you choose: `sessionlab load app.py`.
+# Measure what a session of your application takes before you choose: `sessionlab load app.py`. As many may wait for
+# their users as are served: a proxy that restarts cuts everybody off at once, and all of them come back.
+live = int(os.environ.get("SESSIONS_LIVE", "300"))
 SessionLimits(
-    retained=100,
-    live=int(os.environ.get("SESSIONS_LIVE", "300")),
+    live=live,
+    retained=live,
     per_user=5,
     memory=os.environ.get("SESSIONS_MEMORY", "1.5 GiB"),  # a quarter below the container's limit
 ).install()

@@ -87,6 +87,7 @@ def advise(base: float, per_session: float, build: float, wanted: Wanted) -> Adv
     processes = 1 if wanted.rate is None or not bears else max(1, math.ceil(wanted.rate / bears))
     rate = bears if wanted.rate is None else min(bears, wanted.rate / processes)
     chosen = plan(wanted.outage, rate, per_session / 1e6, visit=max(86400.0, wanted.stay))
-    # Visits come at random: three standard deviations more than the mean.
-    retained = min(fits, math.ceil(chosen.worst + 3 * math.sqrt(chosen.worst)))
+    # Everybody may wait at once, when a proxy restarts. Visits come at random: three standard deviations more.
+    waiting = rate * wanted.stay + chosen.worst
+    retained = min(fits, math.ceil(waiting + 3 * math.sqrt(waiting)))
     return Advice(chosen, fits, max(1, retained), line, bears, processes)
