@@ -23,7 +23,7 @@ HARDEN = "sessionlab.harden.on_session_destroyed(fn, *resources): it "
 async def run(bench: Bench, server: Server) -> None:
     """End sessions in the ordinary way, then the server by SIGTERM."""
     await bench.step(["hooks.run", "hooks.late", "leak.notifications"], lambda: _ordinary(bench, server))
-    await bench.step(["hooks.sigterm"], lambda: _sigterm(bench, server), seconds=GRACE + 10)
+    await bench.step(["hooks.sigterm"], lambda: _sigterm(bench, server))
 
 
 async def _hooks_of(server: Server, session) -> list[str]:

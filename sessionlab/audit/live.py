@@ -43,7 +43,8 @@ class Bench:
     apps, flags, framework, env : what is served, and how.
     scenario : what visitors do. sources : the application's files.
     wanted : ids of the checks to do; findings : what they came to, by id.
-    memory : bytes that a process may take. deadline : monotonic seconds at which the audit has to be over.
+    memory : bytes that a process may take. deadline : monotonic seconds at which the audit has to be over;
+        ``patience`` are the seconds that one step of it may take.
     settings : of the running server, and ``page``: what it told the first visitor's page. Known once it runs.
     """
 
@@ -56,6 +57,7 @@ class Bench:
     wanted: tuple[str, ...]
     memory: float
     deadline: float
+    patience: float
     browser: bool
     tell: Callable[[str], None]
     findings: dict[str, Finding] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Bench:
             framework=self.framework,
             panel_args=list(self.flags.served if flags is None else flags),
             env=dict(self.env),
-            ready_timeout=min(40.0, max(5.0, self.left)),
+            ready_timeout=min(self.patience, max(5.0, self.left)),
             **options,
         )
         server.probe.timeout = 30.0
@@ -95,13 +97,13 @@ class Bench:
         """A session without a browser, as the scenario opens it."""
         return await self.scenario.open(url, self.scenario.headers, self.scenario.cookies)
 
-    async def step(self, names: Iterable[str], work: Callable[[], Awaitable], seconds: float = 40.0) -> None:
+    async def step(self, names: Iterable[str], work: Callable[[], Awaitable]) -> None:
         """Do ``work`` if one of ``names`` is wanted; what cannot be measured is skipped, with the reason."""
         names = [name for name in names if self.wants(name)]
         if not names:
             return
         try:
-            async with asyncio.timeout(max(1.0, min(seconds, self.left))):
+            async with asyncio.timeout(max(1.0, min(self.patience, self.left))):
                 await work()
         except SessionLabError as error:
             self.skip(names, error.what)

@@ -59,6 +59,7 @@ def run_audit(
         wanted=wanted,
         memory=memory,
         deadline=began + max_seconds,
+        patience=max(40.0, 0.4 * max_seconds),
         browser=browser and not (scenario.headers or scenario.cookies),
         tell=told,
     )
