@@ -44,8 +44,11 @@ bench: $(READY)  ## what the instruments themselves cost, and how fast visits ar
 	$(BIN)/python benchmarks/probe_overhead.py
 	$(BIN)/python benchmarks/visits.py
 
+soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
+
 lock: $(READY)  ## a new requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade pyproject.toml --output-file requirements.lock
 
 clean:  ## everything that the commands above made

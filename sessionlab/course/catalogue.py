@@ -50,5 +50,6 @@ APPS = {
         App("monitor", "01", "01 Session monitor", ("--session-token-expiration", "2592000")),
         App("reconnect", "02", "02 Reconnect", ("--unused-session-lifetime", "120000")),
         App("leaky", "06", "06 A dashboard that leaks"),
+        App("production", "08", "08 Production", ("--plugins", "sessionlab.harden.metrics")),
     ]
 }
