@@ -56,6 +56,11 @@ KNOWN = (
         "pn.state.on_session_destroyed.",
     ),
     Known(
+        r"state\.param\['session_info'\]",
+        "--session-history -1 and --admin keep a record of every session: give --session-history a number.",
+        "panel",
+    ),
+    Known(
         r"state\.param\['cache'\]",
         "pn.state.cache is shared and has no bound: delete the session's key in pn.state.on_session_destroyed, "
         "or keep per-session data in the session.",
@@ -63,6 +68,13 @@ KNOWN = (
     ),
     Known(r"panel\.cache .*per_session", "per_session=True leaves an entry per session: cache in a closure.", "panel"),
     Known(r"panel\.cache", "give the cache a bound: @pn.cache(max_items=…), or do not cache per-session arguments."),
+    Known(
+        r"lru_cache (panel|bokeh|param|holoviews)\.",
+        "a class that is defined in the script is another one at every visit, and caches keep each: define it in an "
+        "imported module.",
+        "app",
+        example=r"class ",
+    ),
     Known(r"lru_cache", "give lru_cache a maxsize, and never put it on a method: the cache keeps every self."),
     Known(
         r"state\._scheduled|state\._on_session|state\._rest_endpoints",
@@ -130,7 +142,9 @@ KNOWN = (
 
 
 # They grow because something else does, which is named as well.
-CONSEQUENCES = re.compile(r"\.loggerMap$|^threading\._(shutdown_locks|dangling)|^concurrent\.futures\.thread\._threads")
+CONSEQUENCES = re.compile(
+    r"\.loggerMap$|^threading\._(shutdown_locks|dangling)|^concurrent\.futures\.thread\._threads|maxsize=\w+\."
+)
 
 
 def known(holder: Holder) -> Known | None:

@@ -240,6 +240,8 @@ def _link(above, thing, before) -> str:
     if isinstance(above, types.CellType):
         return ""
     if isinstance(above, types.FunctionType):
+        if thing is above.__defaults__ or thing is above.__kwdefaults__:
+            return " default arguments"
         return " closure" if isinstance(thing, tuple | types.CellType) else ""
     if isinstance(above, types.MethodType):
         return ""

@@ -83,7 +83,7 @@ def _culprit(seen: Evidence, finding: Finding) -> Culprit:
     advice = (
         advice_for(dataclasses.replace(holder, owner=owner)) if finding.kind == "leak" else f"no leak: {finding.why}."
     )
-    sessions = sum(seen.sizes[-2:])
+    sessions = sum(seen.sizes[-len(holder.below) :])  # of the windows that the row tells of
     return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
 
 
@@ -146,7 +146,9 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
             **{name: each(name) for name in ("objects", "documents", "models", "sessions", "threads")},
         },
         floor={
-            "bytes": windows.bytes_floor(seen.memory) if seen.memory else windows.BYTES_FLOOR,
+            "bytes": windows.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
+            if seen.memory
+            else windows.BYTES_FLOOR,
             "objects": max(windows.LEAST_RATE, windows.ENOUGH / max(1, sum(seen.sizes))),
         },
         culprits=culprits,

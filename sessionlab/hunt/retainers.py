@@ -110,11 +110,10 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
         group.cap(walk, ledger, trees)
     groups = [group for group in groups if group.plausible]
     rows = [row_of(walk, group, trees, sizes) for group in groups]
-    growing = {
-        row["holder"]: watched(walk, group)
-        for row, group in zip(rows, groups, strict=True)
-        if not holds_running(walk.things[group.place])
-    }
+    growing = {}
+    for row, group in zip(rows, groups, strict=True):  # the heaviest of those that share a name
+        if row["holder"] not in growing and not holds_running(walk.things[group.place]):
+            growing[row["holder"]] = watched(walk, group)
     growing[ATEXIT] = (atexit._ncallbacks, int, tuple)
     files = source.app_files(scripts)
     for row in rows:

@@ -16,6 +16,8 @@ MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
 def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[int]) -> int:
     """Bytes of what came to hang on a holder: young objects, and the atoms that only they hold."""
     total, seen = 0, set()
+    # an array is unknown to the collector: how old it is, what holds it tells
+    places = [place for place in places if place in walk.young or walk.above[place] in walk.young]
     sample = places[:: max(1, len(places) // MOST_SIZED)]
     for place in sample:
         thing = walk.things[place]

@@ -94,6 +94,8 @@ def _word(node) -> str:
         return node.attr
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return node.slice.value  # pn.state.cache["history"]
+    if _method(node) in ("setdefault", "get") and node.args and isinstance(node.args[0], ast.Constant):
+        return str(node.args[0].value)  # pn.state.cache.setdefault("history", [])
     return ""
 
 

@@ -102,13 +102,13 @@ def bytes_trend(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR) 
     return Trend("steady", newest.middle)
 
 
-def bytes_floor(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR) -> float:
-    """The smallest growth in bytes a session that these windows could have shown."""
+def bytes_floor(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR, explained: float = 0.0) -> float:
+    """The smallest growth in bytes a session that these windows could have shown, besides what is ``explained``."""
     filled = [rates for rates in windows if rates]
     if not filled:
         return math.inf
     slope = slope_of(filled[-1])
-    return max(floor, floor + slope.middle - slope.low, slope.high if slope.low > floor else 0.0)
+    return max(floor, floor + slope.middle - slope.low, slope.high - explained if slope.low > floor else 0.0)
 
 
 @dataclass(frozen=True)
