@@ -49,6 +49,8 @@ APPS = {
         App("hello", "00", "00 First live app"),
         App("monitor", "01", "01 Session monitor", ("--session-token-expiration", "2592000")),
         App("reconnect", "02", "02 Reconnect", ("--unused-session-lifetime", "120000")),
+        App("jobs", "04", "04 Long jobs", ("--unused-session-lifetime", "2000", "--check-unused-sessions", "1000")),
+        App("visitors_book", "05", "05 Visitors' book"),
         App("leaky", "06", "06 A dashboard that leaks"),
         App("production", "08", "08 Production", ("--plugins", "sessionlab.harden.metrics")),
     ]
