@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive
+from conftest import alive, browser_or_skip
+
+from sessionlab.visit.browser import find_chromium
 
 UPSTREAM = Path(__file__).parent.parent / "upstream"
 FAULTS = sorted(path for path in UPSTREAM.iterdir() if (path / "reproduce.py").exists())
@@ -18,11 +21,19 @@ FAULTS = sorted(path for path in UPSTREAM.iterdir() if (path / "reproduce.py").e
 
 async def run(folder: Path, code: str) -> tuple[int, str]:
     """Exit code and output of ``code`` in a process of its own, started in ``folder``."""
+    environment = dict(os.environ)
+    if "CHROME_PATH" in (folder / "reproduce.py").read_text():
+        browser_or_skip()
+        environment["CHROME_PATH"] = str(find_chromium())
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(sys.executable, "-c", code),
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(150):
             output, _ = await process.communicate()
     except TimeoutError:
         for left in psutil.Process(process.pid).children(recursive=True):

@@ -15,8 +15,6 @@ import tornado.httpclient
 import tornado.websocket
 from panel.io.server import get_server
 
-LIFETIME = 300  # milliseconds
-
 
 def app(loaded):
     column = pn.Column()
@@ -85,7 +83,6 @@ async def main():
         show=False,
         start=True,
         websocket_origin="127.0.0.1",
-        unused_session_lifetime_milliseconds=LIFETIME,
         check_unused_sessions_milliseconds=50,
     )
     origin = f"http://127.0.0.1:{server.port}"
@@ -96,6 +93,8 @@ async def main():
     await page.event("document_ready")
     assert await page.shows_a_child(), "the first session"
     assert loaded == [True]
+    (session,) = server.get_sessions("/")
+    session.request_expiration()  # as after its lifetime, once nobody is connected
     page.socket.close()
     await asyncio.wait_for(ended.wait(), 30)
 
