@@ -271,6 +271,11 @@ class Server:
         self._child.release()
         self._start(self.port)
 
+    def twin(self) -> Server:
+        """A second server of the same application with the same options, on a port of its own."""
+        environment, timeout = self._environment, self._ready_timeout
+        return Server(self.framework, self.apps, self._targets, self._flags, environment, 0, timeout)
+
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
         self._child.kill(how)

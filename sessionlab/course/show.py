@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import atexit
 import html
+import weakref
 from urllib.parse import urlsplit
 
 from sessionlab.course.catalogue import APPS
 from sessionlab.course.jupyter import base_url
 from sessionlab.errors import AppNotFound
-from sessionlab.serve import serve
+from sessionlab.serve import Server, serve
 
 _started: dict = {}  # servers that stand in for the launcher outside Jupyter, by name of the application
+_twins = weakref.WeakKeyDictionary()  # server -> the one that is shown instead
 
 
 class Shown:
@@ -41,6 +43,9 @@ def show(what, height: int = 320) -> Shown:
         `Outage`, which this kernel runs.
     height : of the frame, in pixels.
 
+    Of a `Server`, a twin is framed: a chapter counts the sessions of its server and waits until they are gone, and
+    the reader who has the app before her is not one of them. An `Outage` is framed as it is; its buttons are for her.
+
     Under Jupyter the application appears in the cell, through jupyter-server-proxy and under whatever base URL
     there is. Elsewhere the cell shows its address.
     """
@@ -52,6 +57,8 @@ def show(what, height: int = 320) -> Shown:
         if base:
             return Shown(app.title, f"{base}{app.proxy}/{app.name}", height, framed=True)
         return Shown(app.title, _stand_in(app).url, height, framed=False)
+    if base and isinstance(what, Server):
+        what = _twin(what)
     parts = urlsplit(what.url)
     title = parts.path.strip("/")
     if base:
@@ -65,3 +72,10 @@ def _stand_in(app):
         _started[app.name] = serve(app.path, panel_args=app.flags)
         atexit.register(_started[app.name].stop)
     return _started[app.name]
+
+
+def _twin(server: Server) -> Server:
+    if server not in _twins or not _twins[server].alive:
+        _twins[server] = server.twin()
+        atexit.register(_twins[server].stop)
+    return _twins[server]
