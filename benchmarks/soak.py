@@ -175,16 +175,16 @@ class Fleet:
 class Visitor:
     """One visitor, who knows what the page has to show."""
 
-    def __init__(self, fleet: Fleet, pace: Pace, chance: random.Random, books: Books, ends: float):
-        self._fleet, self._pace, self._chance, self._books, self._ends = fleet, pace, chance, books, ends
+    def __init__(self, fleet: Fleet, pace: Pace, chance: random.Random, books: Books):
+        self._fleet, self._pace, self._chance, self._books = fleet, pace, chance, books
         self._session: Session | None = None
         self._cookies: dict[str, str] = {}
 
     async def live(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, self._pace.act))
-        while time.monotonic() < self._ends:
+        while not self._books.over:
             await self._open()
-            while self._session is not None and time.monotonic() < self._ends:
+            while self._session is not None and not self._books.over:
                 await self._once()
         if self._session is not None:
             await self._session.close()
@@ -270,7 +270,7 @@ class Visitor:
         self._books.did["outages"] += 1
         broken = time.monotonic()
         await self._session.drop()
-        await asyncio.sleep(min(seconds, max(0.0, self._ends - broken)))
+        await asyncio.sleep(seconds)
         await self._come_back(broken)
 
     async def _reload(self) -> None:
@@ -283,7 +283,7 @@ class Visitor:
         self._books.did["visitors left"] += 1
         await self._session.close()
         self._session, self._cookies = None, {}
-        await asyncio.sleep(min(2 * self._pace.act, max(0.0, self._ends - time.monotonic())))
+        await asyncio.sleep(2 * self._pace.act)
 
     # -- coming back ---------------------------------------------------------------------------------------------------
 
@@ -364,23 +364,21 @@ class Books:
         self.lost_clicks = self.lost_jobs = 0
         self.wrong: list[str] = []
         self.memory: list[tuple[float, float]] = []
+        self.over = False  # the visitors may go home
 
 
 async def disturb(fleet: Fleet, pace: Pace, chance: random.Random, books: Books, ends: float) -> None:
     """What happens to everybody. The first three are certain, however short the run is."""
     first = ["kills", "cuts of every wire", "orderly ends"]
-    while True:
-        pause = pace.disturb * (0.3 if first else chance.uniform(0.3, 1.7))
-        # the last server must have started before the visitors are gone
-        if time.monotonic() + pause > ends - 3 and not first:
-            return
-        await asyncio.sleep(pause)
+    while first or time.monotonic() < ends:
+        await asyncio.sleep(pace.disturb * (0.3 if first else chance.uniform(0.3, 1.7)))
         what = first.pop(0) if first else chance.choice(["kills", "cuts of every wire", "orderly ends", "orderly ends"])
         books.happened[what] += 1
         if what == "cuts of every wire":
             await asyncio.to_thread(fleet.wire.cut, chance.choice(["fin", "rst"]))
         else:
             await asyncio.to_thread(fleet.replace_first, signal.SIGKILL if what == "kills" else signal.SIGTERM)
+    books.over = True
 
 
 async def watch_memory(fleet: Fleet, books: Books, begin: float) -> None:
@@ -414,7 +412,7 @@ async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
     async with asyncio.TaskGroup() as group:
         group.create_task(disturb(fleet, pace, chance, books, ends))
         for _ in range(visitors):
-            group.create_task(Visitor(fleet, pace, random.Random(chance.random()), books, ends).live())
+            group.create_task(Visitor(fleet, pace, random.Random(chance.random()), books).live())
     watching.cancel()
     minutes = (time.monotonic() - begin) / 60
 
