@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import browser_or_skip
 
-from sessionlab.course.catalogue import APPS, NOTEBOOKS, ROOT
-from sessionlab.course.jupyter import JupyterServer
-from sessionlab.course.workspace import BESIDE, FIRST, workspace
-from sessionlab.visit.browser import Browser
+from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 
 BINDER = ROOT / "binder"
 REPO2DOCKER = "jupyter-repo2docker==2026.4.0"  # in an environment of its own: it is no part of the course
@@ -92,74 +84,7 @@ def test_the_packages_exist():
     assert [name for name in PACKAGES if not {name, name.removesuffix("t64")} & set(lists)] == []
 
 
-# -- the desk -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def jupyter(tmp_path_factory):
-    copy = tmp_path_factory.mktemp("course")
-    for folder in ("notebooks", "data"):
-        shutil.copytree(ROOT / folder, copy / folder)
-    with JupyterServer(copy) as server:
-        yield server
-
-
-def get(jupyter, path):
-    with urllib.request.urlopen(f"{jupyter.url}{path}?token={jupyter.token}", timeout=90) as answer:
-        return answer.read()
-
-
-def put(jupyter, path, content):
-    address = f"{jupyter.url}{path}?token={jupyter.token}"
-    urllib.request.urlopen(
-        urllib.request.Request(address, json.dumps(content).encode(), method="PUT"), timeout=60
-    ).close()
-
-
-def test_every_app_has_its_entry_point(jupyter):
-    entries = json.loads(get(jupyter, "server-proxy/servers-info"))["server_processes"]
-    paths = {entry["name"]: entry["launcher_entry"]["path_info"] for entry in entries}
-    assert {app.proxy: f"{app.proxy}/{app.name}" for app in APPS.values()}.items() <= paths.items()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Binder runs on Linux")
-def test_start_lays_the_desk_and_hands_over(jupyter):
-    environment = {
-        **os.environ,
-        "PATH": sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"],
-        "JUPYTERLAB_WORKSPACES_DIR": str(Path(jupyter.home, "JUPYTERLAB_WORKSPACES_DIR")),
-        "JUPYTERHUB_SERVICE_PREFIX": "/user/demo/",
-    }
-    done = subprocess.run(
-        [BINDER / "start", "echo", "started", "with two words"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout == "started with two words\n", done.stderr
-    laid = json.loads(get(jupyter, "lab/api/workspaces/default"))
-    assert laid["data"] == workspace("/user/demo/")["data"]
-    assert (ROOT / FIRST).is_file()
-
-
-async def test_the_desk_in_a_browser(jupyter):
-    """The notebook left, the live app and the session monitor right."""
-    browser_or_skip()
-    desk = workspace("/user/demo/", name="desk")
-    await asyncio.to_thread(put, jupyter, "lab/api/workspaces/desk", desk)
-    async with Browser() as browser:
-        address = f"{jupyter.url}lab/workspaces/desk?token={jupyter.token}"
-        tab = await browser.open(address, width=1400, height=900, timeout=90)
-        notebook = tab.page.locator(".jp-NotebookPanel")
-        await notebook.get_by_role("heading", name="00 · Start here").wait_for(timeout=90_000)
-        frames = [tab.page.locator(f"iframe[src$='{APPS[name].name}']") for name in BESIDE]
-        drawn = [".noUi-handle", "text=Session monitor"]
-        for frame, what in zip(frames, drawn, strict=True):
-            await frame.content_frame.locator(what).first.wait_for(timeout=120_000)
-        left = await notebook.bounding_box()
-        places = [await frame.bounding_box() for frame in frames]
-        (ROOT / "artefacts").mkdir(exist_ok=True)
-        await tab.page.screenshot(path=ROOT / "artefacts/desk.png")
-    assert all(place["x"] >= left["x"] + left["width"] for place in places)
-    assert places[1]["y"] >= places[0]["y"] + places[0]["height"]
+# -- the reader --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem)

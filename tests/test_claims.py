@@ -6,11 +6,12 @@ The proofs themselves are tests and notebook cells, which run beside these.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import nbformat
 import pytest
 
-from sessionlab.course import claims, proofs
+from sessionlab.course import claims, claims_next, proofs
 from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.course.claims import load
 from sessionlab.course.numbers import Figure, figures, prose
@@ -138,3 +139,29 @@ def test_the_table_says_it_all(capsys, monkeypatch):
         claims.main()
     assert not end.value.code
     assert capsys.readouterr().out.startswith("R06  false")
+
+
+# -- with newer versions ------------------------------------------------------------------------------------------------
+
+
+def test_the_results_of_a_run_are_found_by_claim():
+    test = "tests/test_claims_code.py::test_zero_is_refused"
+    section = "notebooks/00_start_here.ipynb#Predict: how many sessions?"
+    (first, *_) = claims_next.parts(section)
+    cell = first.replace("\\", "")
+    found = {f"{test}[one]": "passed", f"{test}[two]": "failed", f"{test}_never": "failed", cell: "passed"}
+    assert claims_next.outcome(test, found) == "failed"
+    assert claims_next.outcome(section, found) == "passed"
+    assert claims_next.outcome("tests/test_claims.py::test_nowhere", found) == "not run"
+    assert claims_next.outcome("data/recordings/backoff.json", found) == "recorded"
+
+
+def test_the_lock_without_panel_and_bokeh_is_still_a_lock(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(claims_next.subprocess, "run", lambda command, check: commands.append(command))
+    claims_next.environment(tmp_path / "newest", ["panel", "bokeh"])
+    left = (tmp_path / "newest.txt").read_text()
+    names = re.findall(r"(?m)^([\w.-]+)==", left)
+    assert len(names) > 100 and not {"panel", "bokeh"} & set(names)
+    assert all(re.match(r"([\w.\[\]-]+==|    (--hash|# via|#   )|$)", line) for line in left.splitlines())
+    assert commands[2][-2:] == ["panel", "bokeh"]
