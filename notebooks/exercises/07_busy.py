@@ -1,18 +1,25 @@
 # panel serve 07_busy.py
 """A light that says whether the server works for somebody. It works, and it leaks a Document for every visit."""
 
-import time
-
 import panel as pn
 
 pn.extension()
 
 
-def words(busy):
-    return "working" if busy else "idle"
+jobs = []
+
+
+def words(busy, jobs=jobs):
+    if busy:
+        jobs.append("a job")
+    return "working" if busy else f"idle after {len(jobs)} jobs"
 
 
 light = pn.panel(pn.bind(words, pn.state.param.busy))  # your turn: who lets go of this binding?
 
-work = pn.widgets.Button(name="Work", on_click=lambda event: time.sleep(0.2))
-pn.Column(work, light).servable()
+
+def work(event):
+    sum(range(1_000_000))
+
+
+pn.Column(pn.widgets.Button(name="Work", on_click=work), light).servable()

@@ -35,6 +35,8 @@ total = pn.pane.Markdown()
 @functools.lru_cache(maxsize=100)
 def price(number, many):
     return int(prices[:number].sum()) * {"one": 1, "two": 2, "three": 3}[many]
+
+
 # >>> stub
 # @functools.cache
 # def price(number, many):

@@ -10,7 +10,7 @@ import html
 import os
 import re
 import shlex
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -78,9 +78,14 @@ class Attempt:
         self.right.append(right)
 
     @contextlib.asynccontextmanager
-    async def serve(self, env: dict[str, str] | None = None) -> AsyncIterator[Served]:
-        """The file as a running `panel serve`, with the file's own flags and the environment variables ``env``."""
-        with_flags = functools.partial(serve, self.path, panel_args=self.flags, ready_timeout=START, env=env)
+    async def serve(
+        self, env: dict[str, str] | None = None, apps: Sequence[Path] | None = None
+    ) -> AsyncIterator[Served]:
+        """The file as a running `panel serve`, with the file's own flags and the environment variables ``env``.
+
+        ``apps`` are served in its place where the file is no app.
+        """
+        with_flags = functools.partial(serve, apps or self.path, panel_args=self.flags, ready_timeout=START, env=env)
         async with self._running(with_flags) as served:
             yield served
 

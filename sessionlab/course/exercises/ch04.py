@@ -15,7 +15,7 @@ HOUR = 3600
 async def job(attempt: Attempt) -> None:
     async with attempt.serve() as app:
         await require_idle_ones_go(attempt, app)
-        anna, ben = await app.visit(), None
+        anna = await app.visit()
         wanted = await start(anna)
         await app.pass_time(1)
         await app.left(anna)
@@ -25,9 +25,7 @@ async def job(attempt: Attempt) -> None:
             second = await start(ben)
             await app.left(ben)
             await app.pass_time(AWAY - 30)
-            await require_result(
-                attempt, app, anna, wanted, "its user finds the result 25 s after the end", "The result"
-            )
+            await require_result(attempt, app, anna, wanted, "its user finds it 25 s after the end", "The result")
             await app.pass_time(30)
             await require_result(attempt, app, ben, second, "a second user, too", "The result of a second user")
             attempt.say("both leave for good")

@@ -61,7 +61,7 @@ WRONG = {
             "session_context.locals",
             (
                 HARDENED,
-                "def leave(session_context):\n    session_context.locals['database'].close()\n\n\non_session_destroyed(leave)",
+                "def leave(context):\n    context.locals['database'].close()\n\n\non_session_destroyed(leave)",
             ),
             "still in the room",
             "locals",

@@ -9,29 +9,32 @@ STATIC = """import panel as pn
 
 pn.extension()
 pn.Column(
-    pn.widgets.IntInput(name="Number", value=1), pn.pane.Markdown("Report 1000 of 344 rows"), pn.widgets.Button(name="Work")
+    pn.widgets.IntInput(name="Number", value=1),
+    pn.pane.Markdown("Report 1000 of 344 rows"),
 ).servable()
 """
 
 STUBS = {
-    "07-busy": ("Each session leaves something behind", "after 6 sessions: 6 Documents"),
+    "07-busy": ("Each session leaves something behind", "6 sessions came and went; 5 of Panel's objects stay for each"),
     "07-cache": ("Every report is kept for ever", "after 60 others a report came without asking"),
 }
 
 WRONG = {
     "07-busy": [
         EMPTY,
-        Wrong("a watcher that stays", (WATCH,), "Each session leaves something behind"),
+        # the watcher of a session that is gone fails, and those after it are not told
+        Wrong("a watcher that stays", (WATCH,), "The light does not follow", "NameError: name 'words' is not defined"),
         Wrong(
             "a hook that reads globals",
             (WATCH + "pn.state.on_session_destroyed(lambda context: pn.state.param.unwatch(watcher))",),
-            "Each session leaves something behind",
+            "The light does not follow",
+            "NameError",
         ),
         Wrong(
             "without the light",
-            ('light = pn.pane.Markdown("idle")',),
-            "does not say `working`",
-            "it said: idle",
+            ('light = pn.pane.Markdown("idle after 1 jobs")',),
+            "The light does not follow the server's work",
+            "before a job it says 'idle after 1 jobs', and after it 'idle after 1 jobs'",
         ),
     ],
     "07-cache": [
