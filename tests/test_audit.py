@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -215,11 +216,11 @@ def test_outages_in_a_browser():
     assert failed(result) == {"reconnect.token", "reconnect.arrays"}
 
 
-def test_without_a_browser_what_needs_one_is_skipped(app, monkeypatch):
+def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
     def none():
         raise NoBrowser("There is no Chromium.")
 
-    monkeypatch.setattr("sessionlab.visit.browser.find_chromium", none)
+    monkeypatch.setattr(importlib.import_module("sessionlab.visit.browser"), "find_chromium", none)
     result = audit(SOLUTIONS / "09_orders.py", only=["reconnect"], max_seconds=LONG)
     assert result["reconnect.on"].status == "pass" and result["reconnect.token"].status == "skipped"
 

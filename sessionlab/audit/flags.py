@@ -36,16 +36,16 @@ class Flags:
     judged: dict[str, str] = field(default_factory=dict)
     apps: tuple[str, ...] = ()
 
-    def without(self, flag: str) -> list[str]:
-        """``served`` without a flag that takes one value."""
+    def without(self, *flags: str) -> list[str]:
+        """``served`` without some flags that take one value each."""
         left, skip = [], False
         before, args = _before_args(self.served)
         for word in before:
             if skip:
                 skip = False
-            elif word == flag:
+            elif word in flags:
                 skip = True
-            elif not word.startswith(flag + "="):
+            elif word.partition("=")[0] not in flags:
                 left.append(word)
         return [*left, *args]
 

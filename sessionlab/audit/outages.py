@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessionlab.audit.live import Bench, asked, clock, duration, until
@@ -22,8 +23,10 @@ OUTAGES = {"a moment": 0.0, "10 s": 10.0, "60 s": 60.0}
 RESTART = "a restart of the server"
 PATIENCE = 15  # seconds, of the page's clock, that a page may take to come back after the outage
 OFTEN = 10.0  # seconds of an outage that a page which tries often is not walked through, but jumps
+CLICKED = 5.0  # seconds in which the attempt after a click is answered
 CHECKS = ("reconnect.outages", "reconnect.told", "reconnect.arrays")
-TOKEN = 5  # seconds that a token is good for while its age is tested
+LIFETIME, CHECK = "--unused-session-lifetime", "--check-unused-sessions"
+TOKENS = (5, 40)  # seconds that a token is good for while its age is tested; the second when pages come slowly
 VISIT = 8 * 3600  # seconds that people leave a page open
 LOST = re.compile(r"\b(new|lost|ended|gone|anew|fresh|over|restarted|expired|reload)\b", re.IGNORECASE)
 SPOKEN = "[...document.querySelectorAll('[role=status]')].map(e => e.textContent.trim()).filter(Boolean).join(' ')"
@@ -63,8 +66,10 @@ async def run(bench: Bench, browser) -> None:
         bench.skip(CHECKS, "harden.reconnect works in the page: this takes a browser, and there is none.")
         return
     bench.tell("outages")
+    flags = bench.flags.without(LIFETIME, CHECK)
     try:
-        server = await asked(bench.serve)
+        # what the real clock takes here is not what is measured
+        server = await asked(bench.serve, flags=flags, lifetime=3600, check=3600)
     except SessionLabError as error:
         bench.skip(CHECKS, error.what)
         return
@@ -144,8 +149,7 @@ class _Page:
         async with self._opened() as (wire, tab, session):
             self.next = (await asked(self.server.probe.timeline)).next
             toasts = len(tab.toasts)
-            wire.refuse() if seconds else wire.cut()
-            await until(lambda: self._event("disconnected", session), 10.0)
+            await self._cut(tab, session, wire.refuse if seconds else wire.cut)
             elapsed, gone, clicked, what = 0.0, False, False, ""
             last = max(seconds, ATTEMPTS[-1]) + PATIENCE
             while elapsed < last and not (what := await self._outcome(session)):
@@ -158,8 +162,15 @@ class _Page:
                 elapsed += await self._walk(tab, seconds - elapsed)
             if not what and await self._click(tab):
                 clicked = True
-                what = await until(lambda: self._what(session), 5.0)
+                what = await until(lambda: self._what(session), CLICKED)
             return await self._ended(tab, toasts, what, clicked)
+
+    async def _cut(self, tab, session: str, cut: Callable[[], None]) -> None:
+        """Cut the wire of a page whose clock stands still, and wait until the server has noticed."""
+        now = await tab.page.evaluate("Date.now()")
+        await tab.page.clock.pause_at(now / 1000 + 0.5)
+        cut()
+        await until(lambda: self._event("disconnected", session), self.bench.patience)
 
     async def _walk(self, tab, left: float) -> float:
         """Let time pass for the page; returns the seconds. ``left`` are those until the end of the outage."""
@@ -172,8 +183,9 @@ class _Page:
 
     async def restart(self) -> Outcome:
         """The server is ended and started again on its port, as a deployment does."""
-        async with self._opened() as (_, tab, session):
+        async with self._opened() as (wire, tab, session):
             toasts = len(tab.toasts)
+            await self._cut(tab, session, wire.cut)
             await asked(self.server.restart)
             await asked(self.server.probe.extend, "audit.inside")
             self.next, clicked, what = 0, False, ""
@@ -183,7 +195,7 @@ class _Page:
                 await tab.fast_forward(1)
             if not what and await self._click(tab):
                 clicked = True
-                what = await until(lambda: self._what(session), 5.0)
+                what = await until(lambda: self._what(session), CLICKED)
             return await self._ended(tab, toasts, what, clicked)
 
     async def _ended(self, tab, toasts: int, what: str, clicked: bool) -> Outcome:
@@ -231,7 +243,7 @@ class _Protocol:
         session = await self.bench.visit(self.server.url)
         try:
             await session.drop()
-            await until(lambda: _has_left(self.server, session), 10.0)
+            await until(lambda: _has_left(self.server, session), self.bench.patience)
             at, clicked = next_attempt(seconds), bool(self.bench.page["prompts"]) or seconds > 30
             if at >= lifetime:
                 with contextlib.suppress(SessionLabError):
@@ -281,11 +293,16 @@ async def token(bench: Bench, browser) -> None:
 
 async def _aged(bench: Bench, browser) -> None:
     """A page is loaded with a token that is good for a few seconds; then the wire blinks."""
-    server = await asked(
-        bench.serve, flags=bench.flags.without("--session-token-expiration"), token_expiration=TOKEN
-    )  # fmt: skip
-    with server:
-        what = await (_old_page(bench, server, browser) if browser else _old_protocol(bench, server))
+    for lasts in TOKENS:
+        flags = bench.flags.without(LIFETIME, CHECK, "--session-token-expiration")
+        server = await asked(bench.serve, flags=flags, lifetime=3600, check=3600, token_expiration=lasts)
+        with server:
+            try:
+                what = await (_old_page(bench, server, browser, lasts) if browser else _old_protocol(bench, server))
+                break
+            except (VisitFailed, ConnectionRefused):  # the token was too old when the websocket came
+                if lasts == TOKENS[-1]:
+                    raise
     expires = bench.settings.token_expiration
     lasts = f"Tokens last {duration(expires)} (--session-token-expiration)"
     if what == "resumed":
@@ -299,20 +316,19 @@ async def _aged(bench: Bench, browser) -> None:
     bench.found("reconnect.token", "warn" if expires >= 3600 else "fail", measured, advice)
 
 
-async def _old_page(bench: Bench, server: Server, browser) -> str:
+async def _old_page(bench: Bench, server: Server, browser, lasts: float) -> str:
     page = _Page(bench, server, browser)
     async with page._opened() as (wire, tab, session):
-        await clock(time.time() + TOKEN + 1)  # tokens know whole seconds
+        await clock(time.time() + lasts + 1)  # tokens know whole seconds
         page.next = (await asked(server.probe.timeline)).next
-        wire.cut()
-        await until(lambda: page._event("disconnected", session), 10.0)
+        await page._cut(tab, session, wire.cut)
         what = ""
         for _ in range(round(ATTEMPTS[-1]) + PATIENCE):
             if what := await page._outcome(session):
                 break
             await tab.fast_forward(1)
         if not what and await page._click(tab):
-            what = await until(lambda: page._what(session), 3.0)
+            what = await until(lambda: page._what(session), CLICKED)
         return what or "refused"
 
 
@@ -321,7 +337,7 @@ async def _old_protocol(bench: Bench, server: Server) -> str:
     try:
         await clock(session.page.token_expires + 1)
         await session.drop()
-        await until(lambda: _has_left(server, session), 10.0)
+        await until(lambda: _has_left(server, session), bench.patience)
         try:
             await session.reconnect()
         except ConnectionRefused:

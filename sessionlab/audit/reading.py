@@ -198,8 +198,9 @@ def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Variables that look like one of Bokeh's or Panel's and are not."""
     known = _known_variables()
     for name in sorted(environment):
-        if name.startswith(("BOKEH_", "PANEL_")) and name not in known and (near := _near(name, known)):
-            yield name, near
+        if name.startswith(("BOKEH_", "PANEL_")) and name not in known:
+            for near in difflib.get_close_matches(name, known, n=1, cutoff=0.88):  # others may have theirs
+                yield name, near
 
 
 def _known_variables() -> set[str]:

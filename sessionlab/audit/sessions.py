@@ -20,7 +20,7 @@ BOTS = 5
 BLOCK = 90  # bytes of an average small object, between 84 and 97 in the applications that were weighed
 MANY, FEW = 50, 10  # sessions that should fit into the memory
 BLOCKED = 10.0  # seconds to wait for a block to end
-PIPE = 0.05  # seconds that a line of the log may be on its way
+DEBOUNCE = 0.12  # seconds; Panel waits 0.05 s for more changes before it calls a callback
 MADE_UP = ("text", "file", "date", "color")  # widgets into which the lab writes what no user would
 
 
@@ -148,26 +148,35 @@ async def _use(bench: Bench, server: Server) -> None:
 
             async def note(step: str) -> None:
                 nonlocal seen
+                await asyncio.sleep(DEBOUNCE)
                 with contextlib.suppress(VisitFailed):
                     await first.roundtrip()
-                await asyncio.sleep(PIPE)
+                await _read_log(server)
                 lines = server.log.lines[seen:]
                 if error := uncaught(lines):
                     errors.append((step, error))
                     seen += len(lines)
 
             await use_widgets(first, note)
-            await asyncio.sleep(5 * PIPE)  # for what the last callbacks have still to say
+            await asyncio.sleep(0.2)  # for what the last callbacks have still to say
             await note("the widgets")
         elif bench.scenario.interact is not None:
             seen = len(server.log.lines)
             await bench.scenario.interact(first)
+            await _read_log(server)
             if error := uncaught(server.log.lines[seen:]):
                 errors.append(("the scenario", error))
         await _blocks(bench, server, sessions)
     finally:
         await asyncio.gather(*(session.close() for session in sessions))
     _errors(bench, errors)
+
+
+async def _read_log(server: Server) -> None:
+    """Wait until all that the server has said so far is in its log, which comes through a pipe."""
+    number = len(server.log.events("log-mark")) + 1
+    await asked(server.probe.ask, "POST", "log", number=number)
+    await until(lambda: any(event["number"] == number for event in server.log.events("log-mark")), 5.0, every=0.01)
 
 
 def _errors(bench: Bench, errors: list[tuple[str, str]]) -> None:
