@@ -44,6 +44,7 @@ class SessionLimits:
     ----------
     retained : sessions kept for users who may come back: without a connection, and not just being opened.
         Default 100. The one that has been without a connection for longest goes first; its user gets a new session.
+        Not lower than the number of users at a time: a proxy that restarts cuts all of them off at once.
     live : sessions of any kind, those that are just being opened included. At the cap a new visitor takes the
         place of the oldest retained session; if there is none, the answer is a page that says so, with status 503.
     per_user : live sessions of one user. A further one takes the place of that user's oldest retained session; if there
