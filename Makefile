@@ -31,7 +31,7 @@ test: $(READY) browser  ## the tests, and every notebook run and compared
 	$(BIN)/python -m pytest $(PYTEST)
 
 notebooks: $(READY) browser  ## run every notebook and store what it prints
-	SESSIONLAB_RECORD=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	SESSIONLAB_RECORD=1 SESSIONLAB_PROGRESS=$$(mktemp -u) $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
 
 claims: $(READY)  ## what is said about sessions, with verdicts and proofs; WORDS="..." looks for some
