@@ -52,6 +52,7 @@ APPS = {
         App("jobs", "04", "04 Long jobs", ("--unused-session-lifetime", "2000", "--check-unused-sessions", "1000")),
         App("visitors_book", "05", "05 Visitors' book"),
         App("leaky", "06", "06 A dashboard that leaks"),
+        App("casebook", "07", "07 Leak casebook"),
         App("production", "08", "08 Production", ("--plugins", "sessionlab.harden.metrics")),
     ]
 }

@@ -1,70 +1,80 @@
 """What do the sessions of an application leave behind? A quick look, and no verdict: that is the hunter's.
 
-left = await left_behind(["apps/casebook/figure_leaky.py", "apps/casebook/figure_fixed.py"])
-print(left["figure_leaky"])
+left = await left_behind(["apps/casebook/figure_leaky.py", "apps/casebook/timer_leaky.py"])
+print(left["figure_leaky"].types)
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sessionlab.errors import SessionLabError
+from sessionlab.errors import AppFailed, SessionLabError
 from sessionlab.observe.results import Census, Result
 from sessionlab.serve import Server, serve
 from sessionlab.visit.crowd import visit_together
 from sessionlab.visit.protocol import Session
 
-WARM_UP, VISITS = 8, 10
-SERVERS = 3  # at a time; they start on one core each
-COUNTED = ("sessions", "documents", "models", "parameterized", "app_objects", "threads", "tasks", "objects")
-PATIENCE = 30.0  # seconds until every session that may end has ended
+WARM_UP, VISITS = 3, 6
+COUNTED = ("sessions", "documents", "models", "parameterized", "threads", "tasks", "periodic")
+GOING = ("documents", "tasks", "parameterized", "threads")  # what may still go after its session
+PAUSE = 0.6  # seconds between two looks
+PATIENCE = 120.0  # seconds until every session that may end has ended, on a busy machine
+READY = 300.0  # seconds until every page has been built once
 
 
 @dataclass(frozen=True)
 class Left(Result):
-    """What each of ``visits`` sessions left on average: counts, rounded to whole ones.
+    """What each of ``visits`` sessions left on average.
 
-    ``app_objects`` are instances of classes that the application defined, ``objects`` all that the garbage
-    collector knows, ``bytes`` the heap in use (None where the C library cannot tell).
+    ``counts`` and ``types`` (by the name of the class, without its module) are rounded to whole ones, and name what is
+    not zero. ``objects`` are all that the garbage collector knows; ``bytes`` is the heap in use, or where the
+    C library cannot tell the memory that is the process's own.
     """
 
     app: str
     visits: int
-    sessions: int
-    documents: int
-    models: int
-    parameterized: int
-    app_objects: int
-    threads: int
-    tasks: int
-    objects: int
-    bytes: int | None
+    counts: Mapping[str, int]
+    objects: float
+    bytes: float
+    types: Mapping[str, int] = field(repr=False)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """The counts that do not waver, without those that are zero."""
-        return {name: n for name in COUNTED[:-1] if (n := getattr(self, name))}
+    def of(self, kind: str) -> int:
+        """How many of a class, or of a count such as ``"documents"``, each session left."""
+        return self.counts.get(kind, 0) or self.types.get(kind, 0)
 
 
-def emptied(server: Server, patience: float = PATIENCE) -> Census:
-    """Discard every session that may end, collect the garbage, and count what is there.
+def emptied(server: Server, *, before: Census | None = None, types: bool = False) -> Census:
+    """Discard every session that may end, let its last timers run, collect the garbage, and count what is there.
 
-    Blocked sessions stay. Raises SessionLabError if another one is still there after ``patience`` seconds.
+    Blocked sessions stay. With ``before``, an earlier count, it is enough that there is no more than then;
+    otherwise it is counted until nothing goes any more. Raises SessionLabError if a session does not end.
     """
-    deadline = time.monotonic() + patience
+    _discard_all(server)
+    count = server.probe.census(settle=True, types=types)
+    while before is None or any(getattr(count, name) > getattr(before, name) for name in GOING):
+        list(server.probe.follow(timeout=PAUSE))  # what a session still waits for, such as an indicator that goes off
+        last, count = count, server.probe.census(settle=True, types=types)
+        if not any(getattr(count, name) < getattr(last, name) for name in GOING):
+            break
+    return count
+
+
+def _discard_all(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE
     while True:
         server.probe.discard_unused()
         staying = [session for session in server.probe.sessions() if not session.blocks]
         if not staying:
-            return server.probe.census(settle=True)
+            return
         if time.monotonic() > deadline:
             raise SessionLabError(
-                f"{len(staying)} sessions did not end within {patience:g} s.",
+                f"{len(staying)} sessions did not end within {PATIENCE:g} s.",
                 why="A visitor is still connected, or a hook does not return.",
                 advice="close the visits before counting.",
             )
@@ -77,39 +87,38 @@ async def left_behind(
     visits: int = VISITS,
     warm_up: int = WARM_UP,
     during: Callable[[Session], Awaitable] | None = None,
-    together: int = 2,
-    panel_args: Sequence[str] = (),
-) -> Mapping[str, Left]:
-    """Serve each application, let ``visits`` come and go after a ``warm_up``, and count what they left.
+) -> dict[str, Left]:
+    """Serve the applications, let ``visits`` come to each after a ``warm_up``, and count what they left.
 
-    Parameters
-    ----------
-    apps : scripts; some are served at a time, each by a server of its own.
-    during : what each visitor does: an async function of its `Session`.
-    together : how many visitors an application has at a time.
+    One server has them all, as pages, and visitors come to one page after the other: so what is left can be told
+    apart. ``during`` is what each visitor does: an async function of its `Session`.
 
-    Returns a `Left` for each script, by its name without the suffix.
+    Returns a `Left` for each script, by its name without the suffix. Raises what `serve` raises, AppFailed also when
+    a script fails for a later visitor, and SessionLabError when a visit fails.
     """
-    places = asyncio.Semaphore(SERVERS)
+    with await asyncio.to_thread(serve, apps, ready_timeout=READY) as server:
+        for name in map(_name, apps):
+            await _visit(server.urls[f"/{name}"], warm_up, during)
+        before, left = await asyncio.to_thread(emptied, server, types=True), {}
+        for name in map(_name, apps):
+            await _visit(server.urls[f"/{name}"], visits, during)
+            after = await asyncio.to_thread(emptied, server, before=before, types=True)
+            left[name] = _left(name, before, after)
+            before = after
+        if failures := server.log.events("app-failed"):
+            raise AppFailed("A script failed for one of the visitors.", why=failures[0]["detail"])
+    return left
 
-    async def one(app) -> Left:
-        async with places:
-            server = await asyncio.to_thread(serve, app, panel_args=panel_args)
-            with server:
-                await _visit(server, warm_up, together, during)
-                before = await asyncio.to_thread(emptied, server)
-                await _visit(server, visits, together, during)
-                after = await asyncio.to_thread(emptied, server)
-        return _left(Path(app).stem, before, after)
 
-    return {left.app: left for left in await asyncio.gather(*map(one, apps))}
+def _name(app: str | os.PathLike) -> str:
+    return Path(app).stem
 
 
-async def _visit(server: Server, number: int, together: int, during) -> None:
-    crowd = await visit_together(server, number, together=together, during=during)
+async def _visit(url: str, number: int, during) -> None:
+    crowd = await visit_together(url, number, together=2, during=during)
     if crowd.failed:
         raise SessionLabError(
-            f"{len(crowd.failed)} of {number} visits failed.",
+            f"{len(crowd.failed)} of {number} visits of {url} failed.",
             why=crowd.failed[0].error,
             advice="look at the application's log: server.log.",
         )
@@ -117,12 +126,18 @@ async def _visit(server: Server, number: int, together: int, during) -> None:
 
 def _left(app: str, before: Census, after: Census) -> Left:
     number = after.created - before.created
-
-    def each(name: str) -> int:
-        now, then = getattr(after, name), getattr(before, name)
-        if name == "app_objects":
-            now, then = sum(now.values()), sum(then.values())
-        return round((now - then) / number)
-
-    heap = None if after.heap is None else round((after.heap - before.heap) / number)
-    return Left(app, number, **{name: each(name) for name in COUNTED}, bytes=heap)
+    counts = {name: round((getattr(after, name) - getattr(before, name)) / number) for name in COUNTED}
+    grown = collections.Counter(after.types)
+    grown.subtract(before.types)
+    types = collections.Counter()
+    for name, more in grown.items():
+        types[name.rpartition(".")[2]] += round(more / number)
+    memory = "uss" if after.heap is None else "heap"
+    return Left(
+        app=app,
+        visits=number,
+        counts={name: more for name, more in counts.items() if more},
+        objects=(after.objects - before.objects) / number,
+        bytes=(getattr(after, memory) - getattr(before, memory)) / number,
+        types={name: more for name, more in types.most_common() if more},
+    )
