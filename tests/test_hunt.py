@@ -249,3 +249,31 @@ def test_the_command_prints_one_json_object_and_its_exit_code_tells(folder):
 async def test_hunting_works_within_a_running_event_loop(folder):
     app = folder("fine.py", "import panel as pn\npn.Row('x').servable()\n")
     assert hunt(app, sessions=12, interact=False).verdict == "clean"
+
+
+def test_every_kind_of_application_is_hunted_in_one_serve(folder, nothing_left, monkeypatch):
+    kept = "import panel as pn\nimport shared\n\npage = pn.Column({name!r})\nshared.{name}.append(page)\npage.servable()\n"
+    here = folder("kinds.txt", "").parent
+    monkeypatch.syspath_prepend(str(here))
+    monkeypatch.setenv("PYTHONPATH", str(here))
+    (here / "beside").mkdir()
+    folder("beside/__init__.py", "SCRIPT, FOLDER, NOTEBOOK, FUNCTION = [], [], [], []\n")
+    (here / "inside").mkdir()
+    script = folder("script.py", kept.format(name="SCRIPT").replace("import shared", "import beside as shared"))
+    folder("inside/main.py", kept.format(name="FOLDER").replace("import shared", "import beside as shared"))
+    cell = kept.format(name="NOTEBOOK").replace("import shared", "import beside as shared")
+    cells = [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}]
+    book = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    folder("pages.py", "import beside\nimport panel as pn\n\ndef make():\n    page = pn.Column('made')\n")
+    with (here / "pages.py").open("a") as file:
+        file.write("    beside.FUNCTION.append(page)\n    return page\n")
+    setup = folder("own_setup.py", "import panel as pn\nSEEN = []\npn.state.on_session_created(lambda c: SEEN.append(c))\n")
+    result = hunt(
+        [script, here / "inside", folder("book.ipynb", book), "pages:make"],
+        sessions=48,
+        panel_args=["--num-threads", "2", "--setup", str(setup)],
+    )
+    assert result.verdict == "leak"
+    for name in ("SCRIPT", "FOLDER", "NOTEBOOK", "FUNCTION"):
+        assert culprit(result, f"beside.{name}").grows_by == pytest.approx(0.25, abs=0.1)
+    assert culprit(result, "own_setup.SEEN").grows_by == pytest.approx(1, abs=0.1)

@@ -26,10 +26,9 @@ def limit_of(way: list, holder) -> dict | None:
     """The bound of a holder that has one: its size, and how it is called."""
     if isinstance(holder, collections.deque) and holder.maxlen is not None:
         return {"size": holder.maxlen, "name": f"maxlen={holder.maxlen}"}
-    for thing in reversed(way[-4:]):
-        if isinstance(thing, names.LRU):
-            size = thing.cache_parameters()["maxsize"]
-            return None if size is None else {"size": size, "name": f"maxsize={size}"}
+    if isinstance(holder, names.LRU):  # and nothing that an entry of it holds
+        size = holder.cache_parameters()["maxsize"]
+        return None if size is None else {"size": size, "name": f"maxsize={size}"}
     for thing in reversed(way[-4:]):
         if isinstance(thing, types.ModuleType | type | types.FunctionType):
             continue

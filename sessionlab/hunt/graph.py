@@ -97,12 +97,27 @@ class Walk:
         self._run(begin, last=True)
 
     def _run(self, place: int, last: bool = False) -> None:
-        things, later = self.things, self._later
-        while place < len(things):
-            if place not in later:
-                for child in self._children(things[place], place, last):
-                    self._reach(child, place)
+        """Follow what stands at ``place`` and after it: all that is old first, and then what is young.
+
+        What only young things lead to is theirs, also if it lives where something old lived.
+        """
+        young = []
+        while place < len(self.things):
+            if place in self._tops:
+                young.append(place)
+            else:
+                self._expand(place, last)
             place += 1
+        for top in young:
+            self._expand(top, last)
+        while place < len(self.things):
+            self._expand(place, last)
+            place += 1
+
+    def _expand(self, place: int, last: bool) -> None:
+        if place not in self._later:
+            for child in self._children(self.things[place], place, last):
+                self._reach(child, place)
 
     def _children(self, thing, place: int, last: bool):
         kind = type(thing)
@@ -150,11 +165,12 @@ class Walk:
         place = self._places[id(thing)] = len(self.things)
         self.things.append(thing)
         self.above.append(above)
-        if id(thing) not in self._old:
+        newer = self._ledger.took_over(thing)
+        if newer or above in self._tops or id(thing) not in self._old:
             top = self._tops[place] = self._tops.get(above, place)
             below = self.below.setdefault(top, [0] * self._windows)
             # what is younger than the newest window, such as the next timer of a loop, leads to what is not
-            if (cohort := self._ledger.cohort(id(thing))) is not None:
+            if not newer and (cohort := self._ledger.cohort(id(thing))) is not None:
                 self.young[place] = cohort
                 below[cohort] += 1
         return place

@@ -44,6 +44,19 @@ class Group:
         self.below = [min(pair) for pair in zip(self.below, most, strict=True)]
         self.edges = [min(pair) for pair in zip(self.edges, most, strict=True)]
 
+    def consequence(self, walk: Walk, ledger: Ledger) -> bool:
+        """Whether it gains nothing itself, and is part of an item of a container that does.
+
+        An item that has taken the address of an earlier one passes for old, and what it holds for its gain.
+        """
+        if self.gained:
+            return False
+        way = walk.path(self.place)
+        return any(
+            isinstance(thing, CONTAINERS) and ledger.grew(thing)[-1:] > [0] and not is_namespace(way[: place + 1])
+            for place, thing in enumerate(way[:-1])
+        )
+
     @property
     def plausible(self) -> bool:
         """Not only the newest of something, or the rest of something that has ended."""
@@ -116,3 +129,12 @@ def capped(kinds: dict[type, list[int]], ledger: Ledger) -> list[int]:
         for window, (number, more) in enumerate(zip(numbers, ledger.more({kind}), strict=True)):
             total[window] += min(number, more)
     return total
+
+
+def is_namespace(way: list) -> bool:
+    """Whether a path ends in the dict of a module, a class or an instance."""
+    return (
+        len(way) > 1
+        and isinstance(way[-1], dict)
+        and (isinstance(way[-2], types.ModuleType | type) or names._own_dict(way[-2]) is way[-1])
+    )

@@ -1,8 +1,11 @@
 """The ledger of a hunt: which objects were born in which window, and how long every container was then.
 
-Runs in the served process. It keeps plain numbers only (ids and lengths), so that it keeps nothing alive. What
-was there before the oldest window is *old*; everything younger belongs to the *cohort* of the window in which
-it was born. What is still there of a cohort when a later window closes has outlived its sessions.
+Runs in the served process. It keeps plain numbers (ids and lengths) and weak references only, so that it keeps
+nothing alive. What was there before the oldest window is *old*; everything younger belongs to the *cohort* of the
+window in which it was born. What is still there of a cohort when a later window closes has outlived its sessions.
+
+The address of what has died is used again, and what lives there then would pass for the earlier thing. Of instances,
+a weak reference tells; of dicts and lists nothing does, but they hang on instances mostly.
 """
 
 from __future__ import annotations
@@ -10,22 +13,27 @@ from __future__ import annotations
 import collections
 import gc
 import itertools
+import types
+import weakref
 from collections.abc import Iterable
 
 from sessionlab.observe.containers import _scan as scan
 
+# there are many of them, and they rarely come and go
+_PLENTY = (types.FunctionType, types.BuiltinFunctionType, type, weakref.ref)
 MOST = 3  # windows that are kept apart; older ones become part of what is old
 
 
 class Ledger:
     """``old`` ids, one set of ids in ``cohorts`` per window; container ``lengths`` and numbers of objects by type
-    (``types``) at each of its ends."""
+    (``types``) at each of its ends; a weak reference (``refs``) to every instance, by its id."""
 
     def __init__(self):
         self.old: set[int] = set()
         self.cohorts: list[set[int]] = []
         self.lengths: list[dict[int, int]] = []
         self.types: list[dict[int, int]] = []
+        self.refs: dict[int, weakref.ref] = {}
 
     def turn(self) -> int:
         """Close the window that runs and open the next; return how many objects were born in it and are there.
@@ -33,6 +41,9 @@ class Ledger:
         The first call opens the first window. The caller has collected garbage.
         """
         lengths = {id(thing): length for thing, length in scan()}
+        reborn = self._refer(gc.get_objects())
+        self.old -= reborn
+        self.cohorts = [cohort - reborn for cohort in self.cohorts]
         objects = gc.get_objects()
         ids, types = set(map(id, objects)), dict(collections.Counter(map(id, map(type, objects))))
         del objects
@@ -49,6 +60,28 @@ class Ledger:
             self.lengths.pop(0)
             self.types.pop(0)
         return len(newborn)
+
+    def _refer(self, objects: list) -> set[int]:
+        """Refer to every instance; the ids under which another one was known before."""
+        refs, reborn = {}, set()
+        for thing in objects:
+            kind = type(thing)  # a proxy would answer isinstance() for another
+            if not kind.__weakrefoffset__ or issubclass(kind, _PLENTY):
+                continue
+            number = id(thing)
+            known = self.refs.get(number)
+            if known is None or known() is not thing:
+                if known is not None:
+                    reborn.add(number)
+                known = weakref.ref(thing)
+            refs[number] = known
+        self.refs = refs
+        return reborn
+
+    def took_over(self, thing) -> bool:
+        """Whether ``thing`` lives where, at the end of the newest window, another instance lived."""
+        known = self.refs.get(id(thing))
+        return known is not None and known() is not thing
 
     def cohort(self, number: int) -> int | None:
         """The cohort (from 0, the oldest window) of the object with id ``number``; None for what is old."""

@@ -21,7 +21,7 @@ OUTSIDE = "a C extension, outside Python's own objects"
 
 def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> dict | None:
     """Things that nothing in Python leads to: a C extension, or a function given to atexit."""
-    tables = (ledger.old, ledger.cohorts, ledger.lengths, *ledger.cohorts, *ledger.lengths)
+    tables = (ledger.old, ledger.cohorts, ledger.lengths, ledger.refs, *ledger.cohorts, *ledger.lengths)
     mine = {id(table) for table in tables}
     lost = [
         x

@@ -102,6 +102,7 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
     """A row per holder, the mean size in bytes of the small objects that stayed, and what to watch by name."""
     walk = Walk(ledger, mine)
     groups = [group for group in groups_of(walk, ledger, running) if group.plausible]
+    groups = [group for group in groups if not group.consequence(walk, ledger)]
     groups.sort(key=lambda group: -group.weight)
     groups = groups[:MOST_ROWS]
     trees = walk.subtree({top for group in groups for top in group.tops})

@@ -15,7 +15,7 @@ import weakref
 from sessionlab.hunt import names
 from sessionlab.hunt.bounds import length_of, limit_of, repeats
 from sessionlab.hunt.graph import Walk
-from sessionlab.hunt.groups import CONTAINERS, Group, kind_of_edge
+from sessionlab.hunt.groups import CONTAINERS, Group, is_namespace, kind_of_edge
 from sessionlab.hunt.running import ends_in, payload_of
 from sessionlab.hunt.sizes import bytes_of
 from sessionlab.observe.where import is_app_file, is_app_module
@@ -120,18 +120,10 @@ def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str,
             owner = "app" if mine else _library(code.co_filename if code else "")
             return f"event loop: {names.described(payload)}", mine, owner, owner
     name = names.path_name(way)
-    if (group.tops and not isinstance(holder, CONTAINERS)) or _is_namespace(way):
+    if (group.tops and not isinstance(holder, CONTAINERS)) or is_namespace(way):
         kind = kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
         name = f"{name}.{kind}" if kind and isinstance(kind, str) else name
     return name, line, _owner(way), "app" if line else ""
-
-
-def _is_namespace(way: list) -> bool:
-    return (
-        len(way) > 1
-        and isinstance(way[-1], dict)
-        and (isinstance(way[-2], types.ModuleType | type) or names._own_dict(way[-2]) is way[-1])
-    )
 
 
 def _owner(way: list) -> str:

@@ -39,7 +39,7 @@ class Trend:
 
 def trend_of(gains: Sequence[float], sessions: Sequence[int]) -> Trend:
     """The trend of a count that gained ``gains[i]`` in window ``i`` of ``sessions[i]`` sessions, oldest first."""
-    pairs = [(g, n) for g, n in zip(gains, sessions, strict=True) if n > 0]
+    pairs = [(max(0, g), n) for g, n in zip(gains, sessions, strict=True) if n > 0]  # one that shrank gained nothing
     total, number = sum(g for g, _ in pairs), sum(n for _, n in pairs)
     if not pairs or number == 0 or total <= 0:
         return Trend("none", 0.0)
