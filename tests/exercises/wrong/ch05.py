@@ -10,7 +10,10 @@ LEAVE = """def leave(session_context, database=database):
 """
 
 STUBS = {
-    "05-thread": ("Threads run on after", "3 after them; the log says: name 'stop' is not defined"),
+    "05-thread": (
+        "Threads run on after",
+        "1 for each of 3 users who came and went; the log says: name 'stop' is not defined",
+    ),
     "05-room": ("still in the room", "has 2 rows; the log says: name 'database' is not defined"),
 }
 
