@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import statistics
 import tempfile
@@ -168,31 +169,28 @@ async def scrapes(sessions: int = 200) -> dict:
         return result
 
 
-async def measure(parts: list[str]) -> dict:
-    results = {}
-    if "scrapes" in parts:
-        results["scrapes"] = await scrapes()
-    if "drains" in parts:
-        results["drains"] = await drains()
-    if "caps" in parts:
-        texts = ("SessionLimits(retained=100).install()", 'SessionLimits(retained=None, memory="300 MB").install()')
-        results["caps"] = [await caps(text) for text in texts] + [await caps("", visits=200)]
-    return results
+CAPS = ("SessionLimits(retained=100).install()", 'SessionLimits(retained=None, memory="300 MB").install()')
+PARTS = {
+    "scrapes": [scrapes],
+    "drains": [drains],
+    "caps": [*(functools.partial(caps, limits) for limits in CAPS), functools.partial(caps, "", visits=200)],
+}
 
 
 def main() -> None:
-    names = ("caps", "drains", "scrapes")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[*names, []], help="what to measure; all by default")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)}; all by default")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
     arguments = parser.parse_args()
-    results = asyncio.run(measure(arguments.parts or list(names)))
-    if arguments.json:
-        print(json.dumps(results, indent=2))
-    else:
-        for name, found in results.items():
-            for row in found if isinstance(found, list) else [found]:
-                print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"there is no part {sorted(unknown)[0]!r}")
+    for name in arguments.parts or PARTS:
+        for part in PARTS[name]:
+            found = asyncio.run(part())
+            if arguments.json:
+                print(json.dumps({"part": name, **found}), flush=True)
+            else:
+                print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
 
 
 if __name__ == "__main__":
