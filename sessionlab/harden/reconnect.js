@@ -44,21 +44,21 @@ function watch(doc) {
 
   function hurry() {
     if (attempt == null) wake?.()
-    else if (attempt.socket.readyState == WebSocket.CONNECTING && Date.now() - attempt.since > 300) {
+    else if (attempt.asks && Date.now() - attempt.since > 300) {
       attempt.again = true  // it may hang since before the network came back
-      attempt.socket.close()
+      attempt.stop()
     }
   }
 
   async function come_back() {
     lost_at = Date.now()
-    let unheard = 0, use_first = ticket == null
+    let unheard = 0, use_first = ticket == null, number = 0
     let wait = lost_at - back_at < 3000 ? pause() : 100 * Math.random()  // what is lost again and again is not hurried
     const words = setTimeout(() => notice.show("lost", hurry), 400)  // a blip needs none
     while (true) {
       await new Promise((resolve) => { wake = resolve; setTimeout(resolve, wait) })
       wake = null
-      const {answer, again} = await try_once(use_first ? first_token : ticket)
+      const {answer, again} = await try_once(use_first ? first_token : ticket, number++)
       const expired = Date.now() > expires
       if (answer == "connected") break
       unheard = answer == "unheard" ? unheard + 1 : 0
@@ -87,8 +87,16 @@ function watch(doc) {
 
   // "connected"; "gone" or "refused", as the server says of a ticket; "unheard" if a connection was opened and closed
   // without a word; "unreachable".
-  async function try_once(token) {
+  async function try_once(token, number) {
     if (conn.socket != null) return {answer: "unreachable"}
+    const now = attempt = {since: Date.now(), again: false, asks: true, stop: null}
+    const at_most = Math.min(30000, 5000 + (now.since - lost_at) / 4)
+    // Chromium delays each websocket by 1 to 5 s after some that failed, so it is asked first whether anybody is there.
+    // Now and then a websocket is tried all the same: the policy of a page may forbid to ask.
+    if (number % 8 != 0 && !await reachable(at_most)) {
+      attempt = null
+      return {answer: "unreachable", again: now.again}
+    }
     conn.token = token
     conn._receiver = new conn._receiver.constructor()  // the old one may have half a message in it
     const known = new Set(Bokeh.documents)
@@ -96,9 +104,9 @@ function watch(doc) {
     const {socket} = conn
     const closed = new Promise((resolve) => socket.addEventListener("close", resolve))
     let answer = "unreachable"
-    attempt = {socket, since: Date.now(), again: false}
-    const patience = setTimeout(() => socket.close(), Math.min(30000, 5000 + (Date.now() - lost_at) / 4))
-    socket.addEventListener("open", () => { answer = "unheard" })
+    now.stop = () => socket.close()
+    const patience = setTimeout(now.stop, at_most)
+    socket.addEventListener("open", () => { answer = "unheard"; now.asks = false })
     socket.addEventListener("message", ({data}) => {
       clearTimeout(patience)
       if (typeof data == "string" && data.startsWith(`{"${type}"`)) answer = JSON.parse(data)[type]
@@ -114,9 +122,24 @@ function watch(doc) {
     for (const spare of Bokeh.documents.filter((other) => !known.has(other) && other.roots().length == 0)) {
       Bokeh.documents.splice(Bokeh.documents.indexOf(spare), 1)  // each pull leaves an empty one behind
     }
-    const {again} = attempt
     attempt = null
-    return {answer, again}
+    return {answer, again: now.again}
+  }
+
+  // Whether the server answers at all, or a proxy that does not say that there is none behind it.
+  async function reachable(at_most) {
+    const control = new AbortController()
+    attempt.stop = () => control.abort()
+    const patience = setTimeout(attempt.stop, at_most)
+    try {
+      const url = conn.url.replace(/^ws/, "http").replace(/\/ws$/, "/metadata")
+      const {status} = await fetch(url, {mode: "no-cors", cache: "no-store", signal: control.signal})
+      return ![502, 503, 504].includes(status)
+    } catch {
+      return false
+    } finally {
+      clearTimeout(patience)
+    }
   }
 }
 

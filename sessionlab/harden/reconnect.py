@@ -65,9 +65,10 @@ def reconnect(*, retry: float = 0.5, texts: Mapping[str, str] | None = None) -> 
 
     Replaces ``pn.extension(reconnect=...)`` of Panel 1.8 and 1.9 with Bokeh 3.8 and 3.9, where the page tries after
     0, 2, 6, 14 and 30 s and then no more; is refused after 300 s, although its session lives; says "re-established"
-    when everything was lost; stays deaf to later changes in a new session; cannot read arrays again; and where
-    ``notifications=True`` without a template keeps each Document for good. To be dropped when both do these things;
-    Bokeh 3.10 reads the arrays.
+    when everything was lost; stays deaf to later changes in a new session; cannot read arrays again; sends the whole
+    document back to the server, for ever if that takes no message of its size; does not come back at all if it was cut
+    within a message; and where ``notifications=True`` without a template keeps each Document for good. To be dropped
+    when both do these things; Bokeh 3.10 reads the arrays.
 
     Raises
     ------
