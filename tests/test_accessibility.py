@@ -10,11 +10,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import browser_or_skip
 
 from sessionlab import report
+from sessionlab.course import pages
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.course.show import Shown
 from sessionlab.observe import timeline
+from sessionlab.visit.browser import Browser
 
 PACKAGE = ROOT / "sessionlab"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -58,6 +61,34 @@ def test_every_text_of_the_monitor_can_be_read(theme):
         if (found := contrast(*(colours[name] for name in pair.split("/")))) < TEXT
     }
     assert not weak
+
+
+def test_every_text_of_the_pages_can_be_read():
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", (PACKAGE / "course/pages.css").read_text()))
+    assert min(contrast(colours[name], colours["page"]) for name in ("ink", "dim", "accent")) >= TEXT
+
+
+HEADINGS = "[...document.querySelectorAll('h1,h2,h3,h4')].map(heading => +heading.tagName[1])"
+
+
+async def test_cheat_sheet_and_glossary_in_a_browser(tmp_path):
+    """Headings in order, table heads, a language; readable on a telephone; the cheat sheet on one sheet of paper."""
+    browser_or_skip()
+    async with Browser() as browser:
+        for path in pages.write(tmp_path):
+            async with await browser.open(path.as_uri(), width=360, height=740) as tab:
+                levels = await tab.page.evaluate(
+                    "[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"
+                )
+                assert levels[0] == 1 and levels.count(1) == 1
+                assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+                assert await tab.page.evaluate("document.documentElement.lang") == "en"
+                assert await tab.page.evaluate("document.querySelectorAll('th:not([scope])').length") == 0
+                assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 360
+            printed = (await pages.print_out(browser, path)).read_bytes()
+            assert len(printed) < 200_000
+            if path.stem == "cheatsheet":
+                assert len(re.findall(rb"/Type /Page\b", printed)) == 1
 
 
 def test_verdicts_and_notices_can_be_read():
