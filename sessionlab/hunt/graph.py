@@ -20,7 +20,9 @@ from collections.abc import Iterable
 
 from sessionlab.hunt.ledger import Ledger
 
-ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), type(...), range})
+# A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
+PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
+ATOMS = PROXIES | {int, float, complex, str, bytes, bool, type(None), type(...), range}
 LRU = type(functools.lru_cache(lambda: None))
 _WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
@@ -74,7 +76,7 @@ class Walk:
         mine = {id(x) for x in (self.things, self.above, self.young, self.edges, self.below, self._places, self._tops)}
         mine |= {id(x) for table in (self.edges, self.below) for x in table.values()}
         young = set().union(*self._ledger.cohorts) - mine
-        return [x for x in gc.get_objects() if id(x) in young and id(x) not in self._places]
+        return [x for x in gc.get_objects() if id(x) in young and id(x) not in self._places and type(x) not in PROXIES]
 
     # -- walking ------------------------------------------------------------------------------------------------
 
