@@ -1,12 +1,10 @@
-"""What several test modules share: small applications, and a look at the processes of this machine."""
+"""What several test modules share: small applications."""
 
 from __future__ import annotations
 
-import os
 import textwrap
 from pathlib import Path
 
-import psutil
 import pytest
 
 COUNTER = """
@@ -31,23 +29,3 @@ def app(tmp_path_factory):
         return path
 
     return write
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def browser_or_skip() -> None:
-    """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
-    from sessionlab.errors import NoBrowser, WrongBrowserPath
-    from sessionlab.visit.browser import find_chromium
-
-    try:
-        find_chromium()
-    except NoBrowser as missing:
-        if os.environ.get("CI") or isinstance(missing, WrongBrowserPath):
-            raise
-        pytest.skip(str(missing))

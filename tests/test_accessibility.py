@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import browser_or_skip
+from machine import browser_or_skip
 
 from sessionlab import report
 from sessionlab.course import pages

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import browser_or_skip
+from machine import browser_or_skip
 
 from sessionlab import audit
 from sessionlab.audit import flags, reading, report

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 import pytest_asyncio
-from conftest import alive, browser_or_skip
+from machine import alive, browser_or_skip
 
 from sessionlab import Outage, serve
 from sessionlab.errors import InvalidOption, NoBrowser, VisitFailed, WrongBrowserPath

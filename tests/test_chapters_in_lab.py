@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import browser_or_skip
+from machine import browser_or_skip
 
 from sessionlab.course.catalogue import APPS, NOTEBOOKS, ROOT
 from sessionlab.course.jupyter import JupyterServer

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bokeh.document.config import DocumentConfig
-from conftest import browser_or_skip
+from machine import browser_or_skip
 
 from sessionlab import Outage, serve, visit
 from sessionlab.errors import AppFailed

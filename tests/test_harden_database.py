@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 
-from conftest import alive
+from machine import alive
 
 from sessionlab import serve, visit
 

@@ -19,7 +19,7 @@ import panel as pn
 import pytest
 from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 from bokeh.server.contexts import ApplicationContext
-from conftest import alive
+from machine import alive
 from panel.io.application import build_single_handler_application
 from panel.io.document import _cleanup_doc
 from panel.io.session import generate_session

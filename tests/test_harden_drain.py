@@ -13,7 +13,7 @@ from importlib import import_module
 
 import psutil
 import pytest
-from conftest import alive
+from machine import alive
 from tornado.httpclient import AsyncHTTPClient
 
 from sessionlab import serve, visit

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import pytest_asyncio
 from bokeh.util.token import generate_jwt_token, generate_session_id, get_session_id, get_token_payload
-from conftest import browser_or_skip
+from machine import browser_or_skip
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 

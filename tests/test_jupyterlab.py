@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import browser_or_skip
+from machine import browser_or_skip
 
 from sessionlab.course.catalogue import ROOT
 from sessionlab.course.jupyter import JupyterServer

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bokeh.models import ColumnDataSource
-from conftest import alive, browser_or_skip
+from machine import alive, browser_or_skip
 
 from sessionlab import serve, visit
 from sessionlab.course.jupyter import JupyterServer

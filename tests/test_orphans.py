@@ -12,9 +12,9 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from conftest import alive, browser_or_skip
 from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
+from machine import alive, browser_or_skip
 from nbclient import NotebookClient
 
 from sessionlab.course.jupyter import JupyterServer

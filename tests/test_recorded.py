@@ -6,7 +6,7 @@ import json
 
 import nbformat
 import pytest
-from conftest import browser_or_skip
+from machine import browser_or_skip
 from nbclient import NotebookClient
 
 from sessionlab.course import recorded

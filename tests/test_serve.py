@@ -13,7 +13,7 @@ import urllib.request
 
 import psutil
 import pytest
-from conftest import alive
+from machine import alive
 
 from sessionlab import serve
 from sessionlab.errors import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, browser_or_skip
+from machine import alive, browser_or_skip
 
 from sessionlab.visit.browser import find_chromium
 

@@ -1,0 +1,28 @@
+"""What the tests ask this machine: is a process alive, is there a browser."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def browser_or_skip() -> None:
+    """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
+    from sessionlab.errors import NoBrowser, WrongBrowserPath
+    from sessionlab.visit.browser import find_chromium
+
+    try:
+        find_chromium()
+    except NoBrowser as missing:
+        if os.environ.get("CI") or isinstance(missing, WrongBrowserPath):
+            raise
+        pytest.skip(str(missing))
