@@ -11,19 +11,18 @@ followed last, so that they are blamed only for what nothing else holds (a value
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import sys
 import threading
 import weakref
 from collections.abc import Iterable
 
+from sessionlab.hunt import names
 from sessionlab.hunt.ledger import Ledger
 
 # A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
 PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
 ATOMS = PROXIES | {int, float, complex, str, bytes, bool, type(None), type(...), range}
-LRU = type(functools.lru_cache(lambda: None))
 _WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
@@ -140,7 +139,7 @@ class Walk:
             waiting = [getattr(thing, name, ()) for name in ("_scheduled", "_ready")]
             lists = {id(each) for each in waiting}
             return [x for x in gc.get_referents(thing) if id(x) not in lists] + [h for each in waiting for h in each]
-        if kind is LRU:  # its own dict goes without saying: the cache is the holder
+        if kind is names.LRU:  # its own dict goes without saying: the cache is the holder
             tables = [x for x in gc.get_referents(thing) if type(x) is dict and x is not thing.__dict__]
             for table in tables:
                 self._places.setdefault(id(table), -1)
@@ -168,7 +167,7 @@ class Walk:
         self.things.append(thing)
         self.above.append(above)
         newer = self._ledger.took_over(thing)
-        if newer or above in self._tops or id(thing) not in self._old:
+        if newer or above in self._tops or (id(thing) not in self._old and not self._is_own_dict(thing, above)):
             top = self._tops[place] = self._tops.get(above, place)
             below = self.below.setdefault(top, [0] * self._windows)
             # what is younger than the newest window, such as the next timer of a loop, leads to what is not
@@ -176,6 +175,10 @@ class Walk:
                 self.young[place] = cohort
                 below[cohort] += 1
         return place
+
+    def _is_own_dict(self, thing, above: int) -> bool:
+        """Whether ``thing`` is the dict of an old instance, which Python makes when somebody asks for it first."""
+        return type(thing) is dict and above >= 0 and names._own_dict(self.things[above]) is thing
 
 
 def _roots():

@@ -75,6 +75,11 @@ KNOWN = (
         "app",
         example=r"class ",
     ),
+    Known(
+        r"lru_cache .* entry",
+        "what a cached function returns is one object for all sessions: take the session's part out of it in "
+        "pn.state.on_session_destroyed.",
+    ),
     Known(r"lru_cache", "give lru_cache a maxsize, and never put it on a method: the cache keeps every self."),
     Known(
         r"state\._scheduled|state\._on_session|state\._rest_endpoints",

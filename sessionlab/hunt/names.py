@@ -19,6 +19,8 @@ from sessionlab.observe.where import is_app_file, is_app_module, shown
 
 LRU = type(functools.lru_cache(lambda: None))
 _POOL = os.path.join("concurrent", "futures", "thread.py")
+# of param, and of what every task and timer carries along
+_PLUMBING = ("_InstancePrivate", "_ClassPrivate", "deque", "Context", "hamt", "hamt_bitmap_node", "hamt_array_node")
 _HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
 STDLIB = frozenset(sys.stdlib_module_names)
 _SILENT = (
@@ -235,6 +237,8 @@ def _link(above, thing, before) -> str:
         return (
             f"[{key!r}]" if isinstance(key, str | int) and (len(repr(key)) < 30 or _HASH.fullmatch(str(key))) else "[…]"
         )
+    if isinstance(above, LRU):
+        return " entry"
     if isinstance(above, list | tuple | set | frozenset) or type(above).__name__ == "deque":
         return "[…]" if not isinstance(above, tuple) else ""
     if isinstance(above, types.CellType):
@@ -272,7 +276,7 @@ def chain(holder: str, things: list, most: int = 8) -> list[str]:
     steps, link = [holder], ""
     for above, thing, before in zip(things, things[1:], [None, *things], strict=False):
         link += _link(above, thing, before) if above is not things[0] else ""
-        if isinstance(thing, _SILENT) or type(thing).__name__ in ("_InstancePrivate", "_ClassPrivate", "deque"):
+        if isinstance(thing, _SILENT) or type(thing).__name__ in _PLUMBING:
             continue
         text = described(thing)
         name = _tidy(link).strip(".").strip()

@@ -16,7 +16,7 @@ from sessionlab.hunt import names
 from sessionlab.hunt.bounds import length_of, limit_of, repeats
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import CONTAINERS, Group, is_namespace, kind_of_edge
-from sessionlab.hunt.running import ends_in, payload_of
+from sessionlab.hunt.running import ends_in, payload_of, pool_of
 from sessionlab.hunt.sizes import bytes_of
 from sessionlab.observe.where import is_app_file, is_app_module
 
@@ -37,6 +37,9 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[in
         end = kept if kept is not None and _rank(kept) <= 2 else example
     steps = _steps(walk, group.place, walk.above, end, tree)
     title, where, owner, code_owner = _title(walk, way, group, things)
+    length, limit = length_of(holder), limit_of(way, holder)
+    if holder is threading._active and (pool := pool_of([walk.things[top] for top in group.tops])):
+        length, limit = pool
     places = [place for top in group.tops for place in trees.get(top, [top])]
     return {
         "holder": title,
@@ -44,8 +47,8 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[in
         "items": group.items,
         "edges": group.edges,
         "below": group.below,
-        "length": length_of(holder),
-        "limit": limit_of(way, holder),
+        "length": length,
+        "limit": limit,
         "weak": bool(things) and all(isinstance(walk.things[top], weakref.ref) for top in group.tops),
         "repeats": not group.tops and repeats(holder, group.gained),
         "ends_in": ends_in(things),

@@ -13,6 +13,7 @@ import functools
 import re
 import threading
 import types
+import weakref
 
 from sessionlab.hunt import names
 
@@ -71,6 +72,19 @@ def payload_of(handle):
         else:
             return thing
     return thing
+
+
+def pool_of(threads: list) -> tuple[int, dict] | None:
+    """The number of workers and the bound of the pool that all of ``threads`` work for; None for any others."""
+    refs = [next(iter(getattr(thread, "_args", None) or ()), None) for thread in threads]
+    pools = {id(pool): pool for ref in refs if isinstance(ref, weakref.ref) and (pool := ref()) is not None}
+    if len(pools) != 1 or not all(isinstance(ref, weakref.ref) for ref in refs):
+        return None
+    (pool,) = pools.values()
+    most = getattr(pool, "_max_workers", None)
+    if not isinstance(most, int):
+        return None
+    return len(getattr(pool, "_threads", ())), {"size": most, "name": f"max_workers={most}"}
 
 
 def ends_in(things: list) -> float | None:
