@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -57,6 +58,7 @@ class Soak:
     hooks_of_killed: int
     hook_failures: int
     evicted: int  # sessions ended before their lifetime by a limit
+    nginx: dict[str, int]  # what nginx complained of
     memory_slope: float  # MB an hour in the last two thirds, of the server that was never ended
     memory: tuple[tuple[float, float], ...]  # seconds, MB
     stayed: int  # sessions that this server built
@@ -92,6 +94,7 @@ class Soak:
             f"evicted by a limit:     {self.evicted}",
             f"hooks missed:           {self.hooks_missed} of {self.sessions - self.hooks_of_killed}; "
             f"{self.hook_failures} failed; {self.hooks_of_killed} sessions were killed with their process",
+            f"nginx says:             {listed(self.nginx)}",
             f"memory slope:           {self.memory_slope:+.1f} MB an hour",
             f"left in that server:    {listed(self.left_behind)}, after {self.stayed} sessions",
         ])  # fmt: skip
@@ -229,10 +232,19 @@ async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
         outcomes=dict(books.outcomes), lost_clicks=books.lost_clicks, lost_jobs=books.lost_jobs,
         wrong=tuple(books.wrong), surviving_sessions=len(sessions), surviving_blocks=sum(s.blocks for s in sessions),
         sessions=len(born), hooks_missed=sum(hooks[number] != 1 for number in born if number not in killed),
-        hooks_of_killed=len(killed), hook_failures=failures, evicted=evicted, memory_slope=_slope(books.memory),
+        hooks_of_killed=len(killed), hook_failures=failures, evicted=evicted, nginx=_complaints(fleet.nginx.log.lines),
+        memory_slope=_slope(books.memory),
         memory=tuple(books.memory), stayed=after.created - before.created,
         left_behind={name: count for name, count in grown.items() if count},
     )  # fmt: skip
+
+
+def _complaints(lines: list[str]) -> dict[str, int]:
+    """What stands in the log of nginx, by its kind; a client that went away is no complaint."""
+    said = [
+        match[1] for line in lines if (match := re.search(r"\[(?:error|crit|alert)\].*?: \*\d+ (.*?), client", line))
+    ]
+    return dict(Counter(said).most_common(6))
 
 
 def metric(server, name: str) -> int:
