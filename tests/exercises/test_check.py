@@ -59,6 +59,10 @@ def test_hints_come_one_by_one_and_then_the_solution():
     assert str(solution("02-blip")) == solution_of(find("02-blip").solution.read_text())
 
 
+def test_an_exercise_is_found_by_its_file_too():
+    assert find("02_blip") is find("notebooks/exercises/02_blip.py") is find("02-blip")
+
+
 def test_unknown_names_are_explained():
     with pytest.raises(UnknownExercise, match="did you mean '02-blip'"):
         check("02-blib")

@@ -65,9 +65,10 @@ def exercises() -> dict[str, Exercise]:
 
 
 def find(name: str) -> Exercise:
-    """The exercise ``name``; raises UnknownExercise, naming those that are near."""
-    if name in exercises():
-        return exercises()[name]
+    """The exercise ``name``, or that of the file ``name``; raises UnknownExercise, naming those that are near."""
+    named = Path(name).stem.replace("_", "-")  # the file of 02-blip is 02_blip.py
+    if named in exercises():
+        return exercises()[named]
     near = difflib.get_close_matches(name, exercises(), n=1)
     raise UnknownExercise(
         f"There is no exercise {name!r}.",
