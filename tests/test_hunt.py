@@ -252,7 +252,9 @@ async def test_hunting_works_within_a_running_event_loop(folder):
 
 
 def test_every_kind_of_application_is_hunted_in_one_serve(folder, nothing_left, monkeypatch):
-    kept = "import panel as pn\nimport shared\n\npage = pn.Column({name!r})\nshared.{name}.append(page)\npage.servable()\n"
+    kept = (
+        "import panel as pn\nimport shared\n\npage = pn.Column({name!r})\nshared.{name}.append(page)\npage.servable()\n"
+    )
     here = folder("kinds.txt", "").parent
     monkeypatch.syspath_prepend(str(here))
     monkeypatch.setenv("PYTHONPATH", str(here))
@@ -267,7 +269,9 @@ def test_every_kind_of_application_is_hunted_in_one_serve(folder, nothing_left, 
     folder("pages.py", "import beside\nimport panel as pn\n\ndef make():\n    page = pn.Column('made')\n")
     with (here / "pages.py").open("a") as file:
         file.write("    beside.FUNCTION.append(page)\n    return page\n")
-    setup = folder("own_setup.py", "import panel as pn\nSEEN = []\npn.state.on_session_created(lambda c: SEEN.append(c))\n")
+    setup = folder(
+        "own_setup.py", "import panel as pn\nSEEN = []\npn.state.on_session_created(lambda c: SEEN.append(c))\n"
+    )
     result = hunt(
         [script, here / "inside", folder("book.ipynb", book), "pages:make"],
         sessions=48,

@@ -92,9 +92,8 @@ def elsewhere(tmp_path_factory):
     for name, source in {"clean.py": CLEAN, "leaky.py": LEAKY, "test_theirs.py": TESTS}.items():
         (project / name).write_text(textwrap.dedent(source))
     (project / "store.py").write_text("PAGES = []\n")
-    (project / "pytest.ini").write_text(
-        "[pytest]\naddopts = --strict-markers -W error -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function\n"
-    )
+    options = "addopts = --strict-markers -W error -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function\n"
+    (project / "pytest.ini").write_text(f"[pytest]\n{options}")
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONPATH", "COV"))}

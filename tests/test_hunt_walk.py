@@ -1,0 +1,88 @@
+"""Old or young: what a walk through this process takes for what, when addresses are used again."""
+
+from __future__ import annotations
+
+import gc
+import types
+import weakref
+
+import pytest
+
+from sessionlab.hunt.graph import Walk
+from sessionlab.hunt.groups import groups_of
+from sessionlab.hunt.ledger import Ledger
+
+
+class Thing:
+    """What a session leaves; its attributes are told by name."""
+
+    def __init__(self, **attributes):
+        self.__dict__.update(attributes)
+
+
+@pytest.fixture
+def home(monkeypatch):
+    """A module that outlives every session, with a list in it."""
+    module = types.ModuleType("home_of_the_kept")
+    module.kept = [Thing(), Thing()]
+    monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
+    return module
+
+
+@pytest.fixture
+def ledger(home):
+    gc.collect()
+    ledger = Ledger()
+    ledger.turn()
+    return ledger
+
+
+def held(walk: Walk, holder) -> list:
+    """What young things ``holder`` was found to hold directly."""
+    return [walk.things[top] for place, tops in walk.edges.items() if walk.things[place] is holder for top in tops]
+
+
+async def test_what_is_born_in_a_window_is_young_and_hangs_on_what_is_old(home, ledger):
+    born = Thing(rows=[1, 2, []])
+    home.kept.append(born)
+    ledger.turn()
+    walk = Walk(ledger)
+    assert held(walk, home.kept) == [born]
+    group = next(g for g in groups_of(walk, ledger, []) if walk.things[g.place] is home.kept)
+    assert group.items == [1] and group.gained == 1
+
+
+async def test_an_instance_in_the_place_of_a_dead_one_is_young(home, ledger):
+    late = Thing()
+    home.kept.append(late)
+    ledger.turn()
+    for cohort in ledger.cohorts:
+        cohort.discard(id(late))
+    dead = Thing()
+    ledger.old.add(id(late))  # as if an old thing had lived there
+    ledger.refs[id(late)] = weakref.ref(dead)
+    del dead
+    assert ledger.took_over(late) and not ledger.took_over(home)
+    assert held(Walk(ledger), home.kept) == [late]
+    ledger.turn()
+    assert id(late) not in ledger.old and ledger.cohort(id(late)) == 1
+
+
+async def test_what_only_the_young_lead_to_is_no_holder_of_its_own(home, ledger):
+    inner = {"rows": [[], []]}
+    born = Thing(inner=inner)
+    home.kept.append(born)
+    ledger.turn()
+    ledger.old.add(id(inner))  # a dict in the place of an old one: nothing tells
+    ledger.cohorts[0].discard(id(inner))
+    walk = Walk(ledger)
+    assert held(walk, home.kept) == [born]
+    assert held(walk, inner) == []
+
+
+def test_a_ledger_keeps_nothing_alive(home, ledger):
+    gone = weakref.ref(home.kept[0])
+    ledger.turn()
+    home.kept.clear()
+    gc.collect()
+    assert gone() is None
