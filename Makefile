@@ -43,9 +43,10 @@ claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh
 pages: $(READY)  ## the cheat sheet and the glossary as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages
 
-bench: $(READY)  ## what the instruments themselves cost, and how fast visits are
+bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
 	$(BIN)/python benchmarks/probe_overhead.py
 	$(BIN)/python benchmarks/visits.py
+	$(BIN)/python benchmarks/hunting.py
 
 soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)

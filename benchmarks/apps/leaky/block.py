@@ -1,4 +1,5 @@
 # holder: expiration_blocked_count
+# objects: 1
 # verdict: never-expires
 """A session that is blocked and never unblocked."""
 

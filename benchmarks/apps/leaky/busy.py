@@ -1,4 +1,5 @@
 # holder: panel\.io\.state\.state\.param\.watchers
+# bytes: 87924
 """Something bound to pn.state.param.busy, which all sessions share."""
 
 import panel as pn

@@ -1,4 +1,5 @@
 # holder: _kept\.SEEN
+# bytes: 52624
 """A closure over the whole page, in a list of callbacks."""
 
 import _kept

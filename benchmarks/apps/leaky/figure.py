@@ -1,4 +1,5 @@
 # holder: Gcf|pylab_helpers|pyplot
+# objects: 1
 """plt.figure without plt.close: pyplot keeps every figure."""
 
 import matplotlib

@@ -1,4 +1,5 @@
 # holder: logging\.Logger "dashboard" handlers
+# objects: 1
 """A log handler a session."""
 
 import io

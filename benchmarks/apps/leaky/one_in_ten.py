@@ -1,4 +1,5 @@
 # holder: _kept\.SEEN
+# objects: 0.1
 """One visit in ten leaves its page behind."""
 
 import _kept

@@ -1,4 +1,5 @@
 # holder: _kept\.SEEN
+# objects: 1
 """A partial with the session's widget as its argument, kept when a slider moves."""
 
 import functools

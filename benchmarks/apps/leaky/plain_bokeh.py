@@ -1,4 +1,5 @@
 # holder: _kept\.SEEN
+# objects: 1
 """No Panel at all: a Bokeh application whose sources are kept."""
 
 import _kept

@@ -1,4 +1,5 @@
 # holder: panel\.cache load
+# objects: 1
 """pn.cache without a bound, and an argument that no two sessions share."""
 
 import panel as pn

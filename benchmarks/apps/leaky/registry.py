@@ -1,4 +1,5 @@
 # holder: (?i)_kept\.HUB\.subscribers
+# objects: 1
 """The session's own view in a list of subscribers; the destroy hook that should remove it cannot see it."""
 
 import _kept

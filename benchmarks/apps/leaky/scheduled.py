@@ -1,4 +1,5 @@
 # holder: state\._scheduled
+# objects: 1
 """A scheduled task under a name of its own: the schedule is the whole server's."""
 
 import _kept

@@ -1,4 +1,5 @@
 # holder: state\.param\['cache'\]
+# objects: 1
 """The data of every session in the cache that all share."""
 
 import panel as pn

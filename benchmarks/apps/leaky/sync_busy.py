@@ -1,4 +1,5 @@
 # holder: panel\.io\.state\.state\._indicators
+# objects: 1
 """pn.state.sync_busy keeps its indicator."""
 
 import panel as pn

@@ -1,4 +1,5 @@
 # holder: event loop: task poll_forever
+# objects: 1
 """A task of every session that never ends."""
 
 import asyncio

@@ -1,4 +1,5 @@
 # holder: Thread\(watch_forever\)
+# objects: 1
 """A thread of every session that never ends."""
 
 import threading

@@ -1,4 +1,5 @@
 # holder: event loop: PeriodicCallback
+# objects: 1
 """A periodic callback of Tornado, which knows no sessions."""
 
 import panel as pn

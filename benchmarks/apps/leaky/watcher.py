@@ -1,4 +1,5 @@
 # holder: (?i)_kept\.HUB.*watchers
+# objects: 1
 """A watcher on an object that all sessions share, never taken back."""
 
 import _kept
