@@ -76,3 +76,11 @@ def test_the_targets_of_the_guide_exist():
     assert set(re.findall(r"`?make ([a-z-]+)", text)) <= TARGETS
     named = re.findall(r"`((?:tests|sessionlab|notebooks|data)/[\w/.]+\.\w+)`", text)
     assert named and all((ROOT / name).exists() for name in named)
+
+
+def test_the_readme_is_two_screens_with_a_picture():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 100
+    assert "](notebooks/images/" in readme
+    missing = [path.name for path in (ROOT / "notebooks").glob("*.ipynb") if f"](notebooks/{path.name})" not in readme]
+    assert not missing, "every notebook is linked"

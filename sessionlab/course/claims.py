@@ -19,7 +19,7 @@ from sessionlab.course.catalogue import ROOT
 from sessionlab.course.numbers import Figure, figures
 
 FILE = ROOT / "data" / "claims.toml"
-VERDICTS = ("true", "partly", "false", "invented", "not reproduced", "obsolete", "opinion", "unproven")
+VERDICTS = ("true", "partly", "false", "invented", "not reproduced", "obsolete", "opinion", "documented", "unproven")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Claim:
     verdict : one of `VERDICTS`.
     measured : what is the case instead, or all the same.
     proof : tests (``tests/test_x.py::test_y``), sections of notebooks (``notebooks/02_reconnect.ipynb#Arrays``) and
-        recordings (``data/recordings/backoff.json``).
+        recordings (``data/recordings/backoff.json``). What others' documentation says of their products has the verdict
+        ``documented`` and the address of that page.
     prints : texts that compared cells of those sections print.
     numbers : figures that chapters may state on the strength of it, with a unit; ``"32 MB = 20 * 1.6"`` says how one
         follows from others.

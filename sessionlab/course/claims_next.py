@@ -76,7 +76,7 @@ def parts(proof: str) -> list[str]:
 
 def outcome(proof: str, found: dict[str, str]) -> str:
     """What became of a proof: the worst of its parts."""
-    if proof.endswith(".json"):
+    if proof.endswith(".json") or proof.startswith("https://"):
         return "recorded"
     patterns = parts(proof)
     outcomes = {value for name, value in found.items() if any(re.fullmatch(pattern, name) for pattern in patterns)}
@@ -86,7 +86,8 @@ def outcome(proof: str, found: dict[str, str]) -> str:
 def compare(wanted: Sequence[str]) -> bool:
     """Run all proofs with ``wanted`` and print what has changed; True if a claim has."""
     claims = load()
-    files = {proof.partition("#")[0] for claim in claims for proof in claim.proof if not proof.endswith(".json")}
+    proofs = [proof for claim in claims for proof in claim.proof]
+    files = {proof.partition("#")[0] for proof in proofs if proof.startswith(("tests/", "notebooks/"))}
     with tempfile.TemporaryDirectory() as folder:
         try:
             python = environment(Path(folder, "newest"), wanted)

@@ -36,7 +36,9 @@ def _row(claim: Claim) -> str:
 
 def _link(proof: str) -> str:
     """A link from a notebook to a proof: the file of a test, the section of another notebook, a recording."""
-    if "#" in proof:
+    if proof.startswith("https://"):
+        address = proof
+    elif "#" in proof:
         file, heading = proof.split("#", 1)
         address = f"{file.removeprefix('notebooks/')}#{heading.replace(' ', '-')}"
     else:

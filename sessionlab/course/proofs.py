@@ -33,6 +33,8 @@ def problems(claim: Claim) -> list[str]:
         found.append("it has no proof")
     if any(claim.versions.get(package) != version for package, version in PINNED.items()):
         found.append(f"it holds for {claim.versions}, and the course for {PINNED}")
+    if claim.verdict == "documented":  # by others, of their products: nothing of it is run here
+        return found + [f"{proof} is no page" for proof in claim.proof if not proof.startswith("https://")]
     evidence = []
     for proof in claim.proof:
         try:
