@@ -10,7 +10,7 @@ against anybody.
 
 from __future__ import annotations
 
-FLOOR = 1024.0  # bytes a session; the hunter's floor as well
+FLOOR = 512.0  # bytes a session that are not told from nothing
 
 
 def over_blank(windows: list[dict], blank: list[dict], floor: float = FLOOR) -> bool:

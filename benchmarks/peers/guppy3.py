@@ -11,7 +11,7 @@ from guppy import hpy
 
 from peers import bytes_decision
 
-RULE = "a leak if in both windows heap() holds over 1 KB a session more than on a blank application"
+RULE = "a leak if in both windows heap() holds over 512 B a session more than on a blank application"
 decide = bytes_decision
 
 

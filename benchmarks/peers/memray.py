@@ -13,7 +13,7 @@ import memray
 
 from peers import bytes_decision
 
-RULE = "a leak if in both windows over 1 KB a session more was not freed than on a blank application"
+RULE = "a leak if in both windows over 512 B a session more was not freed than on a blank application"
 decide = bytes_decision
 
 

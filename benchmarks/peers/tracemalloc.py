@@ -9,7 +9,7 @@ import tracemalloc
 
 from peers import bytes_decision
 
-RULE = "a leak if in both windows the lines together gained over 1 KB a session more than on a blank application"
+RULE = "a leak if in both windows the lines together gained over 512 B a session more than on a blank application"
 decide = bytes_decision
 
 
