@@ -14,7 +14,7 @@ NAMES = sorted(path.stem.removesuffix("_leaky") for path in FOLDER.glob("*_leaky
 
 case = pn.widgets.Select(name="Case", options=[name for name in NAMES if name != "block"])
 send = pn.widgets.Button(name="Send visitors to both", button_type="primary")
-found = pn.Column("Each app gets six visitors, after a warm-up of three.")
+found = pn.Column("Each app gets five visitors, after a warm-up of two.")
 
 
 def both(name):

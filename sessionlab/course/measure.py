@@ -20,7 +20,7 @@ from sessionlab.serve import Server, serve
 from sessionlab.visit.crowd import visit_together
 from sessionlab.visit.protocol import Session
 
-WARM_UP, VISITS = 3, 6
+WARM_UP, VISITS = 2, 5
 COUNTED = ("sessions", "documents", "models", "parameterized", "threads", "tasks", "periodic")
 GOING = ("documents", "tasks", "parameterized", "threads")  # what may still go after its session
 PAUSE = 0.6  # seconds between two looks
@@ -87,16 +87,17 @@ async def left_behind(
     visits: int = VISITS,
     warm_up: int = WARM_UP,
     during: Callable[[Session], Awaitable] | None = None,
+    framework: str = "panel",
 ) -> dict[str, Left]:
     """Serve the applications, let ``visits`` come to each after a ``warm_up``, and count what they left.
 
     One server has them all, as pages, and visitors come to one page after the other: so what is left can be told
-    apart. ``during`` is what each visitor does: an async function of its `Session`.
+    apart. ``during`` is what each visitor does: an async function of its `Session`. ``framework``: as for `serve`.
 
     Returns a `Left` for each script, by its name without the suffix. Raises what `serve` raises, AppFailed also when
     a script fails for a later visitor, and SessionLabError when a visit fails.
     """
-    with await asyncio.to_thread(serve, apps, ready_timeout=READY) as server:
+    with await asyncio.to_thread(serve, apps, framework=framework, ready_timeout=READY) as server:
         for name in map(_name, apps):
             await _visit(server.urls[f"/{name}"], warm_up, during)
         before, left = await asyncio.to_thread(emptied, server, types=True), {}

@@ -1,11 +1,10 @@
-"""A script that keeps its own module object, and nothing else."""
+"""A plain Bokeh script that keeps its own module object, and nothing else."""
 
 import sys
 
-import panel as pn
-
-pn.extension()
+from bokeh.io import curdoc
+from bokeh.models import Div
 
 here = sys.modules[__name__]
 
-pn.Column("A module that knows itself").servable()
+curdoc().add_root(Div(text="A module that knows itself"))
