@@ -2,7 +2,7 @@
 
     python benchmarks/reconnect.py
 
-One run in Chromium, of six to nine minutes, most of them waiting, prints two tables.
+One run in Chromium, of eight to ten minutes, most of them waiting, prints two tables.
 
 1. Outages of random length, 1 to 28 s, in sessions that live through them. Seconds from the moment the network is back
    to the moment the page has its session again. Stock Panel tries no more after 30 s, so none is longer.
@@ -63,7 +63,7 @@ DRAWN = """(() => { const {data} = doc.get_model_by_name('plot').renderers[0].da
 PANEL_SAYS = {"resumed": "re-established", "refused": "lost, click here"}  # and has no words for "restarted"
 LIFETIME, TOKEN = 20, 30
 OUTAGES = 30
-TABS = 6  # of each kind at a time for the first table
+TABS = 3  # of each kind at a time for the first table
 ROOM, BUSY = 24, 3  # tabs at a time for the second; and of those, how many are loaded or clicked
 PATIENCE = 60
 
