@@ -49,7 +49,7 @@ async def _ordinary(bench: Bench, server: Server) -> None:
     finally:
         await session.close()
     before, lines = len(_called(server)), len(server.log.lines)
-    gone = await _gone(server, session)
+    gone = await _gone(bench, server, session)
     if hooks:
         await until(lambda: set(_called(server)[before:]) >= set(hooks), 2.0)
     called = set(_called(server)[before:])
@@ -59,20 +59,22 @@ async def _ordinary(bench: Bench, server: Server) -> None:
     await _notifications(bench, server)
 
 
-async def _gone(server: Server, session) -> bool:
+async def _gone(bench: Bench, server: Server, session) -> bool:
     """Whether the session ends, if need be after a while in which a block outlasts its work."""
-    for seconds in (0.0, *LINGERS):
-        if seconds:
-            await asked(server.probe.extend, "observe.clock")
-            await asked(server.probe.ask, "POST", "pass_time", seconds=seconds, patience=30)
-        if await until(lambda: _is_gone(server, session), 4.0):
-            return True
-    return False
+    for seconds in (*LINGERS, 0.0):
+        state = await until(lambda: _discarded(server, session), bench.patience)
+        if state != "blocked" or not seconds:
+            break
+        await asked(server.probe.extend, "observe.clock")
+        await asked(server.probe.ask, "POST", "pass_time", seconds=seconds, patience=30)
+    return state == "gone"
 
 
-def _is_gone(server: Server, session) -> bool:
+def _discarded(server: Server, session) -> str:
+    """``gone`` or ``blocked``; empty while it is neither."""
     server.probe.discard_unused()
-    return all(row.id != session.id for row in server.probe.sessions())
+    rows = [row for row in server.probe.sessions() if row.id == session.id]
+    return ("blocked" if rows[0].blocks else "") if rows else "gone"
 
 
 def _run(bench: Bench, hooks, called, events, lines, gone) -> None:

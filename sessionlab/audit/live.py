@@ -97,13 +97,16 @@ class Bench:
         """A session without a browser, as the scenario opens it."""
         return await self.scenario.open(url, self.scenario.headers, self.scenario.cookies)
 
-    async def step(self, names: Iterable[str], work: Callable[[], Awaitable]) -> None:
-        """Do ``work`` if one of ``names`` is wanted; what cannot be measured is skipped, with the reason."""
+    async def step(self, names: Iterable[str], work: Callable[[], Awaitable], seconds: float | None = None):
+        """Do ``work`` if one of ``names`` is wanted; what cannot be measured is skipped, with the reason.
+
+        It may take ``seconds``; by default those of `patience`.
+        """
         names = [name for name in names if self.wants(name)]
         if not names:
             return
         try:
-            async with asyncio.timeout(max(1.0, min(self.patience, self.left))):
+            async with asyncio.timeout(max(1.0, min(seconds or self.patience, self.left))):
                 await work()
         except SessionLabError as error:
             self.skip(names, error.what)

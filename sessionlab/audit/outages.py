@@ -288,7 +288,7 @@ async def token(bench: Bench, browser) -> None:
     if browser is None and bench.page["hardened"]:
         bench.skip(["reconnect.token"], "harden.reconnect works in the page: this takes a browser, and there is none.")
         return
-    await bench.step(["reconnect.token"], lambda: _aged(bench, browser))
+    await bench.step(["reconnect.token"], lambda: _aged(bench, browser), seconds=bench.left)
 
 
 async def _aged(bench: Bench, browser) -> None:
