@@ -1,5 +1,6 @@
 # panel serve 03_plan.py
-"""A dashboard of 5 MB a session. Only its flags are wrong: your turn, in the line that begins with `# panel serve`.
+# your turn: the flags, in the line above
+"""A dashboard of 5 MB a session. Only its flags are wrong.
 
 - Its pages stay open for a working day of 8 hours.
 - When the wire goes for 20 s, the user goes on where she was. (The browser tries after 0, 2, 6, 14 and 30 s.)

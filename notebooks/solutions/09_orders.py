@@ -26,10 +26,11 @@ result = pn.pane.Markdown("No report yet.")
 async def report(event):
     # >>> solution
     with block_expiration():
-        # >>> stub
-        # with pn.state.block_expiration():
-        # <<<
         await asyncio.sleep(2)  # a long computation
+    # >>> stub
+    # with pn.state.block_expiration():
+    #     await asyncio.sleep(2)  # a long computation
+    # <<<
     (total,) = orders.execute("SELECT sum(amount) FROM orders WHERE customer = ?", [customer.value]).fetchone()
     result.object = f"**{customer.value}** has ordered for {total}."
 

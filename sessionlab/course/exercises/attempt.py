@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from sessionlab.course.exercises.program import Program
 from sessionlab.course.exercises.verdict import NotYet
-from sessionlab.errors import VisitFailed
+from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.serve import Server, serve
 from sessionlab.visit import Session, visit
 from sessionlab.visit.document import TAGS
@@ -29,7 +29,10 @@ NOT_YOURS = ("--port", "--address", "--num-procs", "--dev", "--autoreload", "--s
 def patience() -> float:
     """How much longer than usual everything may take: SESSIONLAB_PATIENCE, else up to 3 times on a busy machine."""
     if given := os.environ.get("SESSIONLAB_PATIENCE"):
-        return float(given)
+        try:
+            return float(given)
+        except ValueError:
+            raise InvalidOption(f"SESSIONLAB_PATIENCE={given} is no number.", advice="give one, such as 3.") from None
     busy = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
     return min(3.0, max(1.0, busy))
 

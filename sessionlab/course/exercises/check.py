@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sessionlab.child import Child
+from sessionlab.course.exercises.attempt import patience
 from sessionlab.course.exercises.exercise import find
 from sessionlab.course.exercises.grading import LIMIT, too_slow
 from sessionlab.course.exercises.progress import Progress
@@ -46,8 +47,11 @@ def check(name: str, path: str | os.PathLike | None = None, *, say: Callable[[st
 
 
 def _graded(name: str, file: Path, say: Callable[[str], None]) -> Verdict:
-    deadline, told = time.monotonic() + LIMIT + GRACE, 0
-    with Child([sys.executable, "-P", "-m", "sessionlab.course.exercises.worker", name, str(file)]) as worker:
+    slack = patience()  # the same for both processes
+    limit = LIMIT * slack
+    deadline, told = time.monotonic() + limit + GRACE, 0
+    command = [sys.executable, "-P", "-m", "sessionlab.course.exercises.worker", name, str(file)]
+    with Child(command, {"SESSIONLAB_PATIENCE": f"{slack:g}"}) as worker:
         while time.monotonic() < deadline:
             event = worker.log.wait_for_event("verdict", "exit", timeout=0.2)
             for doing in worker.log.events("doing")[told:]:
@@ -61,7 +65,7 @@ def _graded(name: str, file: Path, say: Callable[[str], None]) -> Verdict:
             return Verdict(**{**fields, "right": tuple(fields["right"])})
         if event:
             return Verdict(name, UNDECIDED, wrong="The check itself ended early.", observed=worker.log.tail(3))
-    wrong, observed = too_slow()
+    wrong, observed = too_slow(limit)
     return Verdict(name, UNDECIDED, wrong=wrong, observed=observed)
 
 

@@ -22,7 +22,7 @@ from sessionlab.errors import (
     VisitFailed,
 )
 
-LIMIT = 20 * PATIENCE  # seconds that a check may take
+LIMIT = 20  # seconds that a check may take, times the patience
 FOLDERS = re.compile(r"""(?<![\w.])/(?:[^/\s"',]+/)+""")  # what the reader is told has no need of them
 
 
@@ -38,19 +38,19 @@ async def _grade(exercise: Exercise, path: Path, say: Callable[[str], None]) -> 
     attempt = Attempt(path, say)
     state, wrong, observed = RIGHT, "", ""
     try:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(LIMIT * PATIENCE):
             compile(attempt.source, path.name, "exec")
             await exercise.grade(attempt)
     except TimeoutError:
-        state, wrong, observed = UNDECIDED, *too_slow()
+        state, wrong, observed = UNDECIDED, *too_slow(LIMIT * PATIENCE)
     except (NotYet, SyntaxError, ValueError, SessionLabError) as error:
         state, wrong, observed = NOT_YET, *explain(error)
     return Verdict(exercise.name, state, tuple(attempt.right), wrong, FOLDERS.sub("", observed))
 
 
-def too_slow() -> tuple[str, str]:
+def too_slow(seconds: float) -> tuple[str, str]:
     return (
-        f"The check did not come to an end within {LIMIT:g} s, and was stopped.",
+        f"The check did not come to an end within {seconds:g} s, and was stopped.",
         "If this machine is busy, try again; SESSIONLAB_PATIENCE=3 in the environment triples every limit.",
     )
 

@@ -23,7 +23,12 @@ WRONG = {
     "07-busy": [
         EMPTY,
         # the watcher of a session that is gone fails, and those after it are not told
-        Wrong("a watcher that stays", (WATCH,), "The light does not follow", "NameError: name '(words|light)' is not defined"),
+        Wrong(
+            "a watcher that stays",
+            (WATCH,),
+            "The light does not follow",
+            "NameError: name '(words|light)' is not defined",
+        ),
         Wrong(
             "a hook that reads globals",
             (WATCH + "pn.state.on_session_destroyed(lambda context: pn.state.param.unwatch(watcher))",),

@@ -5,7 +5,7 @@ from ..attempts import EMPTY, Wrong
 EXTENSION = (
     "from sessionlab.harden import block_expiration, on_session_destroyed, reconnect\n\npn.extension()\nreconnect()"
 )
-BLOCK = "    with block_expiration():"
+BLOCK = "    with block_expiration():\n        await asyncio.sleep(2)"
 HOOK = "on_session_destroyed(close_database)"
 LOAD = """from sessionlab.harden import reconnect
 
