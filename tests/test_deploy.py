@@ -148,13 +148,13 @@ async def test_pings_keep_an_idle_websocket_open_if_the_timeout_is_longer(pair):
         here = "location / {"
         return {here: f"location ~ /ws$ {{ proxy_read_timeout {time}; proxy_pass http://$destination; }} {here}"}
 
-    with running_nginx(*pair, **waiting("1800ms")) as address:
+    with running_nginx(*pair, **waiting("4s")) as address:
         async with visit(f"{address}/app") as visitor:
-            with pytest.raises(VisitFailed, match=r"did not come in 2\.2"):
-                await visitor.wait_for(lambda session: session.closed, timeout=2.2)
+            with pytest.raises(VisitFailed, match=r"did not come in 4\.8"):
+                await visitor.wait_for(lambda session: session.closed, timeout=4.8)
     with running_nginx(*pair, **waiting("350ms")) as address:
         visitor = await visit(f"{address}/app")
-        await visitor.wait_for(lambda session: session.closed, timeout=2)
+        await visitor.wait_for(lambda session: session.closed, timeout=60)
 
 
 async def test_a_full_server_passes_newcomers_on_and_keeps_its_own(pair):
@@ -199,19 +199,19 @@ async def test_a_draining_server_hands_its_visitors_over(pair):
     with running_nginx(*pair) as address:
         visitor = await visit(f"{address}/app", cookies={"server": "one"})
         first.kill(signal.SIGTERM)
-        await visitor.wait_for(told)
+        await visitor.wait_for(told, timeout=60)
         assert await get(f"{first.origin}/readyz") == (503, '{"ready": false}')
         assert (await counted(first))["sessionlab_draining"] == 1
         async with visit(f"{address}/app", cookies={"server": "one"}) as newcomer:
             assert newcomer.page.cookies["server"] == "two"
         assert not visitor.closed
-        await visitor.wait_for(lambda session: session.closed, timeout=6)
+        await visitor.wait_for(lambda session: session.closed, timeout=60)
         await visitor.reconnect()  # a new session of the old page, with its old token
         assert visitor.page.cookies["server"] == "two"  # where it will look for it next time
         await visitor.click("add one")
         await visitor.wait_for("count", value=1)
         await visitor.close()
-        assert await asyncio.to_thread(first.wait, 20) == 0
+        assert await asyncio.to_thread(first.wait, 60) == 0
         assert first.log.matching("^session .* has ended")
         async with visit(f"{address}/app", cookies={"server": "one"}) as late:  # nobody listens at the first one now
             assert late.page.cookies["server"] == "two"
@@ -286,16 +286,16 @@ async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
 
     try:
         assert not await healthy()  # it has not started yet
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(200):
             while True:
                 if await healthy():
                     break
         assert (await get(f"http://127.0.0.1:{port}/liveness"))[0] == 200
         async with visit(f"http://127.0.0.1:{port}/app") as visitor:
             container.terminate()
-            await visitor.wait_for(told)
+            await visitor.wait_for(told, timeout=60)
             assert not await healthy()  # while it drains
-            output, _ = await asyncio.wait_for(container.communicate(), 30)
+            output, _ = await asyncio.wait_for(container.communicate(), 100)
         assert container.returncode == 0, output.decode()
         assert b"has ended" in output
     finally:
