@@ -20,6 +20,7 @@ from bokeh.document.config import DocumentConfig
 from machine import browser_or_skip
 
 from sessionlab import Outage, serve, visit
+from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.errors import AppFailed
 from sessionlab.visit.browser import open_tab
 
@@ -309,6 +310,28 @@ async def test_the_suspects_of_the_thread_leave_nothing(servers):
 
     before = await visits(2)
     assert not grown(await visits(5), before)
+
+
+async def test_plotly_and_datashader_leave_nothing():
+    """Hovering over a Plotly pane, as its page tells the server of it, and points that Datashader draws."""
+    names = ("plotly_hover", "datashaded")
+    with serve([NOTEBOOKS / f"apps/casebook/suspects/{name}.py" for name in names]) as server:
+
+        async def one(name):
+            async with visit(server.urls[f"/{name}"]) as session:
+                for model in [m for m in session.models.values() if m.short_type == "PlotlyPlot"]:
+                    for number in range(5):
+                        await session.set(model, hover_data={"points": [{"pointIndex": number}]})
+
+        async def visits(rounds):
+            for _ in range(rounds):
+                await asyncio.gather(*map(one, names))
+            server.probe.discard_unused()
+            return server.probe.census(settle=True)
+
+        before = await visits(3)
+        assert not grown(await visits(5), before)
+        assert not server.log.matching("referrers")
 
 
 async def test_fifty_pings_leave_nothing(servers):
