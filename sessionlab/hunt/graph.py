@@ -34,6 +34,7 @@ class Walk:
     things : what was reached, in that order; ``above[n]`` is the place of what led to ``things[n]``, or -1.
     young : place -> cohort, of what was born in one of the ledger's windows.
     edges : place of an old thing -> places of the young things that it holds directly.
+    lost : young things that are there although no module leads to them: something outside Python holds them.
     below : place of a young thing at the end of an edge -> how many young things hang there, by cohort.
 
     Parameters
@@ -53,6 +54,7 @@ class Walk:
         self._later: set[int] = set()
         self._frames = _frames_of_threads()
         self._walk()
+        self.lost = self._find_lost()  # at once: what is made later may live where something young has died
 
     def path(self, place: int) -> list:
         """The things from a root to the one at ``place``."""
@@ -69,13 +71,6 @@ class Walk:
             if top in wanted:
                 wanted[top].append(place)
         return wanted
-
-    def lost(self) -> list:
-        """Young things that are there although no module leads to them: something outside Python holds them."""
-        mine = {id(x) for x in (self.things, self.above, self.young, self.edges, self.below, self._places, self._tops)}
-        mine |= {id(x) for table in (self.edges, self.below) for x in table.values()}
-        young = set().union(*self._ledger.cohorts) - mine
-        return [x for x in gc.get_objects() if id(x) in young and id(x) not in self._places and type(x) not in PROXIES]
 
     # -- walking ------------------------------------------------------------------------------------------------
 
@@ -175,6 +170,13 @@ class Walk:
                 self.young[place] = cohort
                 below[cohort] += 1
         return place
+
+    def _find_lost(self) -> list:
+        mine = {id(x) for x in (self, *self.__dict__.values())}
+        mine |= {id(x) for table in (self.edges, self.below, self._frames) for x in table.values()}
+        young, reached = set().union(*self._ledger.cohorts) - mine, self._places
+        found = (x for x in gc.get_objects() if id(x) in young and id(x) not in reached)
+        return [x for x in found if type(x) not in PROXIES and not self._ledger.took_over(x)]
 
     def _is_own_dict(self, thing, above: int) -> bool:
         """Whether ``thing`` is the dict of an old instance, which Python makes when somebody asks for it first."""

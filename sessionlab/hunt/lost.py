@@ -25,7 +25,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
     mine = {id(table) for table in tables}
     lost = [
         x
-        for x in walk.lost()
+        for x in walk.lost
         if id(x) not in mine
         and not isinstance(x, types.FrameType | weakref.ref)
         and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
