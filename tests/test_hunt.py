@@ -135,8 +135,7 @@ def test_the_result_shows_itself(leaky, tmp_path):
 def test_a_bounded_cache_is_bounded_and_names_its_bound(folder, nothing_left):
     result = hunt(folder("innocent.py", INNOCENT), sessions=24)
     assert (result.verdict, result.exit_code) == ("bounded", 0)
-    assert "functools.lru_cache shared.look_up maxsize=64" in result.culprits[0].holder
-    assert "maxsize=64" in result.culprits[0].chain[1]
+    assert "maxsize=64" in culprit(result, "functools.lru_cache shared.look_up maxsize=64").chain[1]
     assert result.floor["bytes"] >= 1024 and result.floor["objects"] > 0
 
 
