@@ -30,5 +30,5 @@ async def test_a_proxy_of_what_is_gone_holds_nothing_and_stops_nobody(monkeypatc
     walk = Walk(ledger)
     found = [type(each) for each in walk.things]
     assert Thing in found
-    assert not {weakref.ProxyType, weakref.CallableProxyType} & {*found, *map(type, walk.lost())}
+    assert not {weakref.ProxyType, weakref.CallableProxyType} & {*found, *map(type, walk.lost)}
     assert len(lost) == 1
