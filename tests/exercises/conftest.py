@@ -21,7 +21,9 @@ outcomes = pytest.StashKey[dict]()
 def verdicts(request, tmp_path_factory):
     """``verdicts[case.id]`` is a future; only what the selected tests ask for is graded."""
     wanted = {
-        item.callspec.params["case"].id for item in request.session.items if "case" in getattr(item, "fixturenames", ())
+        item.callspec.params["case"].id
+        for item in request.session.items
+        if "verdicts" in getattr(item, "fixturenames", ())
     }
     pool = ThreadPoolExecutor(WORKERS)
 
@@ -36,7 +38,7 @@ def verdicts(request, tmp_path_factory):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    if call.when == "call" and "case" in getattr(item, "fixturenames", ()):
+    if call.when == "call" and "verdicts" in getattr(item, "fixturenames", ()):
         item.config.stash.setdefault(outcomes, {})[item.callspec.params["case"].id] = report.passed
     return report
 
