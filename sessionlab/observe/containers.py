@@ -15,6 +15,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import logging
 import sys
 import types
 import weakref
@@ -69,8 +70,10 @@ class Containers:
 def _scan() -> list[tuple[object, int]]:
     """Every container with its length."""
     objects = gc.get_objects()
-    lengths, weak = {dict: dict.__len__}, set()
+    lengths, weak, loggers = {dict: dict.__len__}, set(), set()
     for cls in set(map(type, objects)):
+        if issubclass(cls, logging.Logger):
+            loggers.add(cls)
         base = next((kind for kind in _LENGTHS if kind in cls.__mro__), None)
         if base is not None:
             lengths[cls] = _LENGTHS[base]
@@ -83,6 +86,7 @@ def _scan() -> list[tuple[object, int]]:
     caches = [(x, x.cache_info().currsize) for x in objects if type(x) is _LRU]
     skip = {id(x.__dict__.get("data")) for x in objects if type(x) in weak}
     skip |= {id(x) for cache, _ in caches for x in gc.get_referents(cache) if type(x) is dict}  # told of by the cache
+    skip |= {id(x._cache) for x in objects if type(x) in loggers}  # one entry for each level, whenever it is first used
     skip.add(id(objects))
     found = [(x, lengths[type(x)](x)) for x in itertools.chain(tracked, hidden.values()) if id(x) not in skip]
     return found + caches
