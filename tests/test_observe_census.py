@@ -352,7 +352,7 @@ async def test_every_worker_of_num_procs_is_asked(app):
             connected = [e for e in server.probe.timeline().events if e["event"] == "connected"]
             assert len(connected) == 1 and connected[0]["pid"] in census.pids
             psutil.Process(connected[0]["pid"]).suspend()
-            someone = Probe(server.origin, server.probe._token, timeout=2.0)
+            someone = Probe(server.origin, server.probe._token, timeout=5.0)
             census = someone.census()
             assert census.unseen == (connected[0]["pid"],) and "1 of 3 workers" in str(census)
             psutil.Process(connected[0]["pid"]).resume()
