@@ -254,7 +254,7 @@ class Server:
             # faulthandler in the served process answers with the line on which every thread stands
             with contextlib.suppress(SessionLabError, OSError, TimeoutError):
                 self.kill(signal.SIGUSR1)
-                self.log.wait_for("most recent call first", timeout=1.0)
+                self.log.wait_for("in _run_module_as_main", timeout=2.0)  # the outermost call is told last
         return ServerNotReady(
             f"{what} ({self._ready_timeout:g} s)",
             why=self.log.tail(30) or "It wrote nothing.",

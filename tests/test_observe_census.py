@@ -349,10 +349,11 @@ async def test_every_worker_of_num_procs_is_asked(app):
             assert census.connected == 1
             assert census.children == 0, "counted in the parent of the workers"
             assert len(server.probe.sessions()) == census.created, "built once, or in both processes"
-            connected = [e for e in server.probe.timeline().events if e["event"] == "connected"]
-            assert len(connected) == 1 and connected[0]["pid"] in census.pids
-            psutil.Process(connected[0]["pid"]).suspend()
+            # a websocket that another worker takes than the page's may look like one that comes back
+            (event,) = [e for e in server.probe.timeline().events if e["event"] in ("connected", "reconnected")]
+            assert event["pid"] in census.pids
+            psutil.Process(event["pid"]).suspend()
             someone = Probe(server.origin, server.probe._token, timeout=5.0)
             census = someone.census()
-            assert census.unseen == (connected[0]["pid"],) and "1 of 3 workers" in str(census)
-            psutil.Process(connected[0]["pid"]).resume()
+            assert census.unseen == (event["pid"],) and "1 of 3 workers" in str(census)
+            psutil.Process(event["pid"]).resume()
