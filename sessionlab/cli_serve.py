@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from typing import Annotated
 
 import typer
+
+from sessionlab import cli_run
+from sessionlab.cli_run import App, Framework
 
 
 def serve(
     context: typer.Context,
-    app: Annotated[str, typer.Argument(help="a script, a directory app, a notebook, or module:function")],
-    framework: Annotated[str | None, typer.Option(help="panel or bokeh; by default told from the imports")] = None,
+    app: App,
+    framework: Framework = None,
 ) -> None:
     """The app with its live session monitor beside it, until Ctrl-C. What stands after -- goes to `panel serve`.
 
@@ -50,5 +52,4 @@ def _pass_on(log) -> None:
 
 def register(cli: typer.Typer) -> None:
     """Add the command to the lab's command line."""
-    # Arguments after `--` are the server's own: typer hands them over unread.
-    cli.command(name="serve", context_settings={"allow_extra_args": True})(serve)
+    cli_run.register(cli, serve)

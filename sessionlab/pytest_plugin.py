@@ -33,8 +33,6 @@ from pathlib import Path
 import pytest
 
 MARK = "limit_session_leaks"
-UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000, "kib": 1024, "mib": 1 << 20}
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,15 @@ class Limits:
         return left if large else many
 
 
-def parse_size(size) -> float:
+def parse_size(size) -> int:
     """``"2 KB"``, ``"1.5 MiB"`` or a number as bytes; raises pytest.UsageError."""
-    if isinstance(size, int | float) and size >= 0:
-        return float(size)
-    found = SIZE.fullmatch(str(size).strip())
-    if not found or found[2].lower() not in UNITS:
-        raise pytest.UsageError(f'{MARK}: {size!r} is no size; write a number of bytes, "2 KB" or "1.5 MiB"')
-    return float(found[1]) * UNITS[found[2].lower()]
+    from sessionlab.errors import InvalidOption
+    from sessionlab.sizes import read_size
+
+    try:
+        return read_size(size, least=0)
+    except InvalidOption as error:
+        raise pytest.UsageError(f"{MARK}: {' '.join(str(error).split())}") from None
 
 
 def pytest_configure(config) -> None:

