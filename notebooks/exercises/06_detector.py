@@ -1,4 +1,4 @@
-"""A leak detector. The check calls `leaks` for three apps: one leaks, one is tidy, one fills a cache of ten and stops.
+"""A leak detector. The check calls `leaks` for six apps: two leak, two are tidy, two fill a cache of ten and stop.
 
 Its own numbers are in `probe.census(settle=True)`: sessions, documents, app_objects, rss, …
 """

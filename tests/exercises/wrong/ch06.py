@@ -5,7 +5,7 @@ from ..attempts import Wrong
 COUNT = (
     "    before = probe.census(settle=True)\n    await visits(url, probe, 15)\n    after = probe.census(settle=True)\n"
 )
-COUNTERS = "    return after.bokeh_counters['Documents'] > before.bokeh_counters['Documents']"
+COUNTERS = "    return after.bokeh_counters['Documents'] - before.bokeh_counters['Documents'] >= 15"
 
 STUBS = {
     "06-holder": (r"'\?' is not the name of the container that leaks", r"8 sessions came and went; '\?' grew by 0"),
@@ -28,6 +28,12 @@ WRONG = {
     ],
     "06-detector": [
         Wrong("Bokeh's counters", (COUNT + COUNTERS,), "wrong about the app that leaks"),
+        Wrong(
+            "now this, now that",
+            ("    probe.answer = not getattr(probe, 'answer', False)\n    return probe.answer",),
+            "wrong about",
+            "no leak and leak",
+        ),
         Wrong("everything leaks", ("    return True",), "wrong about the tidy one"),
         Wrong("nothing leaks", ("    return False",), "wrong about the app that leaks"),
         Wrong("an error", ("    return probe.census().leaks",), "raises an error", "AttributeError"),
