@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 EXIT = {"clean": 0, "bounded": 0, "leak": 1, "never-expires": 1, "undecided": 2}
 
@@ -63,7 +63,7 @@ class HuntResult:
     culprits: tuple[Culprit, ...]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    batches: tuple[Batch, ...] = field(default=(), repr=False)
+    batches: tuple[Batch, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -82,6 +82,10 @@ class HuntResult:
             "versions": dict(self.versions),
             "notes": list(self.notes),
         }
+
+    def __repr__(self) -> str:
+        holders = ", ".join(culprit.holder for culprit in self.culprits)
+        return f"<HuntResult {self.app}: {self.verdict}{f', {holders}' if holders else ''}>"
 
     def __str__(self) -> str:
         from sessionlab import report

@@ -30,6 +30,13 @@ def count_running() -> collections.Counter:
     )
 
 
+def count_sleeping(seconds: float) -> int:
+    """How many tasks sleep, and will go on within so many seconds."""
+    loop = asyncio.get_running_loop()
+    due = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled and h.when() - loop.time() <= seconds]
+    return sum(isinstance(payload_of(h), asyncio.Future) for h in due)
+
+
 def by_id() -> dict[int, object]:
     """What runs on its own, by id: threads, tasks, and what the timers of the loop will run."""
     loop = asyncio.get_running_loop()

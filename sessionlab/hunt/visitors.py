@@ -14,6 +14,7 @@ from sessionlab.serve import Server
 TOGETHER = 4  # visitors at a time; more do not make a server faster
 TOGETHER_WAITING = 12  # where a visitor mostly waits
 SOON = 2.0  # seconds that callbacks which are due soon may take
+A_WHILE = 1.2  # seconds in which tasks that outlive their session for a moment have ended
 
 
 class Visitors:
@@ -33,6 +34,7 @@ class Visitors:
         self.urls = [url for route, url in server.urls.items() if not route.endswith("autoload.js")]
         self.stay, self.linger, self.pinned = 0.0, 0.0, 0
         self._number = 0
+        self._asleep, self._in_vain = 0, 0  # tasks that sleep for ever again; how often their end was waited for
 
     def visit(self, number: int, together: int | None = None) -> None:
         """So many visits; raises what speaks against a hunt when more than half of them fail."""
@@ -74,12 +76,21 @@ class Visitors:
             probe.discard_unused()
             sessions = probe.sessions()
             if len(sessions) <= self.pinned:
+                self._let_tasks_end()
                 return ()
             if left is None or len(sessions) < left:
                 last, left = time.monotonic(), len(sessions)
             if time.monotonic() - last > patience or time.monotonic() > self.deadline:
                 return sessions
             pause.wait(0.1)
+
+    def _let_tasks_end(self) -> None:
+        """Wait for what sleeps a moment longer than its session. A leak of tasks is waited for twice, and no more."""
+        begin, pause = time.monotonic(), threading.Event()
+        while self._in_vain < 2 and (number := self.server.probe.ask("GET", "pace")["sleeping"]) > self._asleep:
+            if time.monotonic() - begin > A_WHILE:
+                self._asleep, self._in_vain = number, self._in_vain + 1
+            pause.wait(0.05)
 
     def pass_time(self, seconds: float) -> None:
         """Let the server's clock go on by so many seconds at once."""
