@@ -45,6 +45,11 @@ KNOWN = (
         "panel",
     ),
     Known(
+        r"state\._(browsers|stylesheets)",
+        "under `bokeh serve` Panel does not take an ended session out of its registries: use `panel serve`.",
+        "panel",
+    ),
+    Known(
         r"state\._indicators",
         "pn.state.sync_busy() keeps the indicator for ever: use a template's own busy indicator.",
         "panel",
