@@ -84,6 +84,9 @@ DRAWN = """(() => { const {data} = doc.get_model_by_name('plot').renderers[0].da
   return (data.get ? data.get('x') : data.x)[7] })()"""
 
 
+TELLING = "pn.state.curdoc.on_event('client_reconnected', lambda event: print('a page came back', flush=True))"
+
+
 def source(before: str = "reconnect()\n    pn.extension()", after: str = "", size: int = 0) -> str:
     return APP.replace("BEFORE", before).replace("AFTER", after).replace("SIZE", str(size))
 
@@ -103,6 +106,7 @@ def servers(app):
             plain,
             app(source("reconnect(retry=1000)\n    pn.extension()"), "slow.py"),
             app(source(size=100_000), "big.py"),
+            app(source(after=TELLING), "telling.py"),
             "own_module:make",
         ],
         "signed": [plain, app(source(), "other.py")],
@@ -206,6 +210,22 @@ async def test_a_page_restarts_in_a_new_session_that_hears_and_shows(servers, op
         await add_one(tab, 2)
         assert await tab.documents() == 1
         assert not tab.toasts
+
+
+async def test_a_loss_is_told_although_the_first_word_of_it_was_lost(servers, open_page):
+    server = servers["young"]
+    with Outage(server) as outage:
+        tab = await open_page(outage.urls["/telling"])
+        assert await lose(tab, outage) == "resumed"
+        outage.refuse()
+        await tab.wait_for(f"{OUTCOME} == 'lost'", PATIENCE)
+        server.probe.end(await session_of(tab))
+        outage.slow(1.5)
+        await tab.wait_for(lambda: len(server.log.matching("a page came back")) == 2, PATIENCE)
+        outage.cut()  # while "restarted" is on its way
+        outage.restore()
+        assert await tab.wait_for(f"['resumed', 'restarted'].includes({OUTCOME}) && {OUTCOME}", PATIENCE) == "restarted"
+        assert await tab.page.evaluate("outcomes") == ["resumed", "resumed"]  # as far as the server knows
 
 
 async def test_a_restarted_server_is_found(servers, open_page):

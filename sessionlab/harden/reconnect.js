@@ -10,12 +10,16 @@ function watch(doc) {
   let first_token = null   // the one that the page came with: opens a new session if need be, until it expires
   let expires = Infinity   // when, by this machine's clock
   let ticket = null        // good for this session, as long as it lives; the server sends a new one now and then
+  let mark = null          // of the session that the page heard of last
   let lost_at = null, back_at = -Infinity, attempt = null, wake = null
 
   doc.on_message(type, (message) => {
     ticket = message.ticket ?? ticket
     if (message.expires != null) expires = Date.now() + message.expires * 1000
-    if (message.outcome != null) notice.show(message.outcome)
+    // "restarted" may have been on its way to the page when it was lost again.
+    const another = mark != null && mark != message.mark
+    mark = message.mark
+    if (message.outcome != null) notice.show(another ? "restarted" : message.outcome)
   })
   addEventListener("online", hurry)
   document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry() })

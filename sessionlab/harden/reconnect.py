@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 import weakref
 from collections.abc import Mapping
@@ -93,6 +94,7 @@ class _Page:
         self._ready = False
         self._timer: asyncio.TimerHandle | None = None
         self._replaces = _born_of_websocket(doc)
+        self._mark = secrets.token_hex(8)  # tells the page one session from another: both have the same id
         script = CustomJS(code=code)
         doc.js_on_event("document_ready", script)
         doc.js_on_event("connection_lost", script)
@@ -138,7 +140,8 @@ class _Page:
         token = self._doc.session_context._token  # the page's own: a ticket makes no session
         if token is not None:
             more["expires"] = get_token_payload(token)["session_expiry"] - time.time()
-        self._doc.callbacks.trigger_on_change(MessageSentEvent(self._doc, TYPE, {"ticket": ticket, **more}))
+        message = {"ticket": ticket, "mark": self._mark, **more}
+        self._doc.callbacks.trigger_on_change(MessageSentEvent(self._doc, TYPE, message))
 
     @property
     def _session(self):
