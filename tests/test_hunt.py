@@ -139,6 +139,34 @@ def test_a_bounded_cache_is_bounded_and_names_its_bound(folder, nothing_left):
     assert result.floor["bytes"] >= 1024 and result.floor["objects"] > 0
 
 
+FORGETS = """
+    import panel as pn
+    import lately
+
+    lately.keep(pn.state.curdoc.session_context.id, list(range(300)), seconds=SECONDS)
+    pn.Row("kept for a while").servable()
+"""
+LATELY = """
+    import time
+
+    KEPT = {}
+
+    def keep(key, value, seconds):
+        now = time.monotonic()
+        for old in [name for name, (when, _) in KEPT.items() if now - when > seconds]:
+            del KEPT[old]
+        KEPT[key] = now, value
+"""
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [("600", "bounded"), ("float('inf')", "leak")])
+def test_what_is_forgotten_after_a_while_is_no_leak(folder, nothing_left, seconds, verdict):
+    folder("lately.py", LATELY)
+    result = hunt(folder("forgets.py", FORGETS.replace("SECONDS", seconds)), max_seconds=300)
+    assert (result.verdict, result.culprits[0].holder) == (verdict, "lately.KEPT")
+    assert ("what is old is let go of" in result.culprits[0].chain) == (verdict == "bounded")
+
+
 def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):
     source = """
         from bokeh.io import curdoc

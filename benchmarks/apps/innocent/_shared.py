@@ -17,6 +17,7 @@ BOUNDED = collections.OrderedDict()
 LIVE = weakref.WeakSet()
 WARM = {}
 TALLY = collections.Counter()
+LATELY = {}
 
 
 class Hub(param.Parameterized):
@@ -68,3 +69,11 @@ def late():
 
 
 START = time.monotonic()
+
+
+def lately(key, value, seconds=600):
+    """Keep for ten minutes."""
+    now = time.monotonic()
+    for old in [name for name, (when, _) in LATELY.items() if now - when > seconds]:
+        del LATELY[old]
+    LATELY[key] = now, value
