@@ -167,6 +167,26 @@ def test_what_is_forgotten_after_a_while_is_no_leak(folder, nothing_left, second
     assert ("what is old is let go of" in result.culprits[0].chain) == (verdict == "bounded")
 
 
+LINGERS = """
+    import panel as pn
+    from sessionlab.harden import block_expiration
+
+    @block_expiration(linger=SECONDS)
+    def work(event):
+        done.value += 1
+
+    done = pn.widgets.IntInput(name="done")
+    pn.Column(pn.widgets.Button(name="work", on_click=work), done).servable()
+"""
+
+
+@pytest.mark.parametrize("seconds", ["60", "3600"])
+def test_sessions_that_linger_after_their_work_are_no_leak(folder, nothing_left, seconds):
+    result = hunt(folder("lingers.py", LINGERS.replace("SECONDS", seconds)), sessions=24, max_seconds=300)
+    assert result.verdict == "clean"
+    assert any("sessions stay for a while after they are left" in note for note in result.notes)
+
+
 def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):
     source = """
         from bokeh.io import curdoc
