@@ -21,7 +21,7 @@ class Evidence:
     """What the phases of a hunt of ``app`` gather.
 
     ``sizes``: sessions of each window. ``memory``: the rates of its batches. ``counts``: censuses at its begin and
-    end. ``files``: of the application. ``small``: bytes of an average small object that stayed. ``lines`` and
+    end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
     ``heap_lines``: what ``traced`` visits showed that were followed line by line.
     """
 

@@ -100,14 +100,14 @@ class Retainers:
 
 
 def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -> tuple[list[dict], float, dict]:
-    """A row per holder, the mean size in bytes of the small objects that stayed, and what to watch by name."""
+    """A row per holder, the mean size in bytes of the small blocks that stayed, and what to watch by name."""
     walk = Walk(ledger, mine)
     groups = [group for group in groups_of(walk, ledger, running) if group.plausible]
     groups = [group for group in groups if not group.consequence(walk, ledger)]
     groups.sort(key=lambda group: -group.weight)
     groups = groups[:MOST_ROWS]
     trees = walk.subtree({top for group in groups for top in group.tops})
-    sizes: list[int] = []
+    sizes: list[tuple[int, int]] = []
     for group in groups:
         group.cap(walk, ledger, trees)
     groups = [group for group in groups if group.plausible]
@@ -122,8 +122,8 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
         row.update(_in_the_source(row, files))
     if lost := lost_row(walk, ledger, running):
         rows.append(lost)
-    small = [size for size in sizes if size <= SMALL]
-    return rows, (sum(small) / len(small) if small else 0.0), growing
+    small = [(size, blocks) for size, blocks in sizes if size <= SMALL]
+    return rows, sum(size for size, _ in small) / max(1, sum(blocks for _, blocks in small)), growing
 
 
 def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:

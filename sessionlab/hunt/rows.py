@@ -21,7 +21,7 @@ from sessionlab.hunt.sizes import bytes_of
 from sessionlab.observe.where import is_app_file, is_app_module
 
 
-def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[int]) -> dict:
+def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tuple[int, int]]) -> dict:
     """The row of ``group``; ``trees`` are what hangs on its tops, and ``sizes`` gains those of its objects."""
     holder = walk.things[group.place]
     way = walk.path(group.place)

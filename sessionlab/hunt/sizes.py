@@ -13,8 +13,11 @@ from sessionlab.hunt.groups import Group
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
 
 
-def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[int]) -> int:
-    """Bytes of what came to hang on a holder: young objects, and the atoms that only they hold."""
+def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[tuple[int, int]]) -> int:
+    """Bytes of what came to hang on a holder: young objects, and the atoms that only they hold.
+
+    ``sizes`` gains the bytes and the blocks of memory of each of them.
+    """
     total, seen = 0, set()
     # an array is unknown to the collector: how old it is, what holds it tells
     places = [place for place in places if place in walk.young or walk.above[place] in walk.young]
@@ -24,16 +27,15 @@ def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[in
         for each in (thing, *(x for x in gc.get_referents(thing) if not gc.is_tracked(x))):
             if id(each) not in seen and (each is thing or _private(each)):
                 seen.add(id(each))
-                size = size_of(each)
-                sizes.append(size)
-                total += size
+                sizes.append((size_of(each), blocks_of(each)))
+                total += sizes[-1][0]
     if sample:
         total = total * len(places) // len(sample)
     for item in newest_items(holder, group.gained):
         if not gc.is_tracked(item) and id(item) not in seen and _private(item):
             seen.add(id(item))
-            sizes.append(size_of(item))
-            total += sizes[-1]
+            sizes.append((size_of(item), blocks_of(item)))
+            total += sizes[-1][0]
     if isinstance(holder, dict) and not places:
         keys = list(holder)[-max(1, group.gained) :]
         total += sum(size_of(key) for key in keys if not gc.is_tracked(key) and _private(key))
@@ -56,3 +58,8 @@ def size_of(thing) -> int:
         return sys.getsizeof(thing)
     except Exception:
         return 64
+
+
+def blocks_of(thing) -> int:
+    """How many blocks of memory an object takes: a dict or list that has items keeps them in one of their own."""
+    return 2 if isinstance(thing, dict | list) and len(thing) else 1
