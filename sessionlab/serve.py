@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -155,6 +156,15 @@ def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, st
     return targets, environment
 
 
+class _StaysHere(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect on the server itself; one to an identity provider elsewhere is an answer."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urlsplit(newurl).hostname != HOST:
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class Server:
     """A served application. Made by `serve`; ends with its ``with`` block, with `stop`, or with this process.
 
@@ -226,9 +236,10 @@ class Server:
         )
 
     def _wait_for_first_page(self, deadline: float) -> None:
+        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StaysHere)
         for url in self.urls.values():
             try:
-                with urllib.request.urlopen(url, timeout=max(0.1, deadline - time.monotonic())) as page:
+                with browser.open(url, timeout=max(0.1, deadline - time.monotonic())) as page:
                     page.read()
             except urllib.error.HTTPError as error:
                 # A page that asks for credentials is ready; one that failed is not.

@@ -237,6 +237,12 @@ BAD = {
         "ended during the hunt",
         (),
     ),
+    "sends to an identity provider": (
+        "import panel as pn\npn.Row('x').servable()\n",
+        NeedsCredentials,
+        "needs credentials",
+        ("--oauth-provider", "github", "--oauth-key", "k", "--oauth-secret", "s", "--cookie-secret", "abc"),
+    ),
     "asks who comes": (
         "import panel as pn\npn.Row('x').servable()\n",
         NeedsCredentials,

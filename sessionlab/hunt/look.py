@@ -136,8 +136,11 @@ async def _why_no_session(url: str, scenario: Scenario, failed: VisitFailed) -> 
     except SessionLabError:
         return None
     moved = urlsplit(page.url).path.rstrip("/") != urlsplit(url).path.rstrip("/")
-    asks = page.status in (401, 403, 407) or (
-        moved and (re.search(r"log-?in|sign-?in|auth", urlsplit(page.url).path) or 'type="password"' in page.text)
+    elsewhere = urlsplit(page.url).hostname != urlsplit(url).hostname
+    asks = (
+        elsewhere
+        or page.status in (401, 403, 407)
+        or (moved and (re.search(r"log-?in|sign-?in|auth", urlsplit(page.url).path) or 'type="password"' in page.text))
     )
     if asks:
         return NeedsCredentials(

@@ -115,7 +115,8 @@ async def get_page(
 
     Parameters
     ----------
-    url : of the page; redirects are followed, and cookies set on the way are kept.
+    url : of the page; redirects are followed, and cookies set on the way are kept. One that leads to another host, such
+        as an identity provider, is the answer: the page's ``url`` is where it leads.
     headers, cookies : to send.
     timeout : seconds for each answer.
 
@@ -137,8 +138,9 @@ async def get_page(
                 raise response.error
             collect_cookies(jar, response.headers)
             if response.code in REDIRECTS and "Location" in response.headers:
-                url = urljoin(url, response.headers["Location"])
-                continue
+                here, url = urlsplit(url).hostname, urljoin(url, response.headers["Location"])
+                if urlsplit(url).hostname == here:
+                    continue
             text = response.body.decode("utf-8", "replace")
             return Page(url, response.code, dict(response.headers), jar, text, time.perf_counter() - started)
     except (OSError, HTTPClientError, ValueError) as error:
