@@ -1,10 +1,11 @@
 """One page, several processes: how often the application is run twice, and how often a reconnect finds its state.
 
-    python benchmarks/affinity.py [--visits 40] [--json]
+    python benchmarks/affinity.py [--visits 40] [--record]
 
 The same application is served by one process, by `--num-procs` of two and four, and by two and four servers behind a
 real nginx: in turn, as nginx does by default, and with the cookie of `deploy/nginx.conf`. Each visitor opens a page,
-clicks, loses the wire and is back at once. Without an nginx on the machine its rows are left out.
+clicks, loses the wire and is back at once. Without an nginx on the machine its rows are left out. `--record` keeps the
+shares for chapter 08 in `data/recordings/affinity.json`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sessionlab import serve, visit
+from sessionlab.course.versions import versions
 from sessionlab.nginx import ROUND_ROBIN, Nginx, find_nginx
 
-CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "deploy" / "nginx.conf"
+RECORDING = ROOT / "data" / "recordings" / "affinity.json"
 APP = """
     import panel as pn
 
@@ -110,14 +114,34 @@ def table(rows: list[Row]) -> str:
     return "\n".join([head, *lines])
 
 
+def recording(rows: list[Row], visits: int) -> str:
+    """The table as JSON, shares in percent, with the versions it holds for."""
+    shares = [
+        {
+            "way": row.arrangement,
+            "processes": row.processes,
+            "twice": f"{row.built_twice / visits:.0%}",
+            "found": f"{row.found / visits:.0%}",
+        }
+        for row in rows
+    ]
+    what = (
+        f"python benchmarks/affinity.py --record: of {visits} visits each, how many ran the app twice, and how many "
+        "found their state again."
+    )
+    return json.dumps({"what": what, "versions": versions(), "visits": visits, "rows": shares}, indent=2) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visits", type=int, default=40)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORDING.name}")
     arguments = parser.parse_args()
     chosen = [each for each in ARRANGEMENTS if find_nginx() or not each[0].startswith("nginx")]
     rows = [asyncio.run(measure(*each, arguments.visits)) for each in chosen]
-    print(json.dumps([asdict(row) for row in rows], indent=2) if arguments.json else table(rows))
+    print(table(rows))
+    if arguments.record:
+        RECORDING.write_text(recording(rows, arguments.visits), encoding="utf-8")
 
 
 if __name__ == "__main__":
