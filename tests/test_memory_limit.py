@@ -52,8 +52,9 @@ def group():
                 if not (folder / name).exists():
                     continue
                 (folder / name).write_text(str(LIMIT))
-                with contextlib.suppress(OSError):  # where there is swap, it is of no use either
-                    (folder / "memory.swap.max").write_text("0")
+                for swap, most in (("memory.swap.max", 0), ("memory.memsw.limit_in_bytes", LIMIT)):
+                    with contextlib.suppress(OSError):  # where there is swap, it is of no use either
+                        (folder / swap).write_text(str(most))
                 yield Group(folder)
                 return
             finally:
