@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +28,13 @@ def verdicts(request, tmp_path_factory):
     }
     pool = ThreadPoolExecutor(WORKERS)
 
-    def run(case: Case):
-        return grade(case.exercise, case.write(tmp_path_factory.mktemp("attempt")))
+    def run(case: Case, folder: Path):
+        return grade(case.exercise, case.write(folder))
 
-    futures: dict[str, Future] = {case.id: pool.submit(run, case) for case in CASES if case.id in wanted}
+    # The folders are made here, not in the threads: pytest's factory is for one thread.
+    futures: dict[str, Future] = {
+        case.id: pool.submit(run, case, tmp_path_factory.mktemp("attempt")) for case in CASES if case.id in wanted
+    }
     yield futures
     pool.shutdown(cancel_futures=True)
 
