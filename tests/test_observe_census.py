@@ -145,6 +145,29 @@ async def test_nothing_is_left_of_sessions_that_were_discarded(server, probe):
     raise AssertionError(f"grew in every window: {growth}")
 
 
+async def test_what_is_frozen_is_still_counted(path):
+    kinds = ("documents", "models", "session_objects", "app_modules", "app_objects")
+    with serve(path, lifetime=100) as server:
+        async with visit(server.url) as stays:
+            await stays.roundtrip()
+            before = server.probe.census(settle=True, types=True)
+            server.probe.freeze()
+            after = server.probe.census(settle=True, types=True)
+            assert [getattr(after, kind) for kind in kinds] == [getattr(before, kind) for kind in kinds]
+            assert sum(after.types.values()) == after.objects
+            assert abs(after.objects - before.objects) < 100
+            async with visit(server.url):
+                await stays.click("leak")  # one Thing more, held by what has been frozen
+                await stays.click("garbage")
+                await stays.roundtrip()
+                growth = server.probe.census(settle=True).minus(after)
+                assert (growth["documents"], growth["app.Thing"]) == (1, 2)
+            assert "app.Knot" not in growth
+            server.probe.discard_unused()
+            later = server.probe.census(settle=True, types=True).minus(after)
+            assert (later.get("documents"), later["app.Thing"]) == (None, 1)
+
+
 async def test_garbage_is_told_from_what_lives(server, probe):
     async with visit(server.url) as session:
         probe.collect()

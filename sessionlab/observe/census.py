@@ -126,24 +126,48 @@ async def settle(trimmed: bool = False) -> int:
     return found
 
 
-def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: bool = False) -> dict:
-    """Count once.
+def tally() -> collections.Counter:
+    """What the garbage collector knows, counted by `(what, name)`: numbers and names only, it holds nothing.
 
-    ``tornados`` are the servers; ``own_bytes`` and ``own_timers`` are what the probe itself holds, which is
-    left out, as is the request that asks.
+    ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that have been frozen are not among it.
     """
-    begin = time.monotonic()
     objects = gc.get_objects()
     counts = collections.Counter(map(type, objects))
     modules, periodics = _modules_and_periodics(objects)
+    found = collections.Counter(
+        {("all", "objects"): len(objects), ("all", "app_modules"): modules, ("all", "periodic"): periodics}
+    )
     del objects
-    totals = {
-        kind: sum(number for cls, number in counts.items() if _is(cls, bases)) for kind, bases in _kinds().items()
-    }
-    app = collections.Counter()
+    for kind, bases in _kinds().items():
+        found["kind", kind] = sum(number for cls, number in counts.items() if _is(cls, bases))
     for cls, number in counts.items():
+        found["type", f"{cls.__module__}.{cls.__qualname__}"] += number
         if is_app_module(getattr(cls, "__module__", None)):
-            app[_shown_class(cls)] += number
+            found["app", _shown_class(cls)] += number
+    return found
+
+
+def freeze() -> collections.Counter:
+    """Take all that exists for permanent, and return its tally: neither collections nor tallies look at it again."""
+    found = tally()
+    gc.freeze()
+    return found
+
+
+def census(
+    tornados, lifecycle, own_bytes: int, own_timers: int, frozen: collections.Counter, with_types: bool = False
+) -> dict:
+    """Count once.
+
+    ``tornados`` are the servers; ``own_bytes`` and ``own_timers`` are what the probe itself holds, which is
+    left out, as is the request that asks. ``frozen`` is the tally of what was frozen, which is added.
+    """
+    begin = time.monotonic()
+    found = tally()
+    found.update(frozen)
+    by = collections.defaultdict(dict)
+    for (what, name), number in found.most_common():
+        by[what][name] = number
     tasks, timers = _of_the_loop()
     sessions = list_sessions(tornados)
     unique, files, children = _unique(), _files(), len(_process().children(recursive=True))
@@ -159,15 +183,15 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
         "pending": sum(len(c._pending_sessions) for t in tornados for c in t._applications.values()),
         "created": lifecycle.created,
         "destroyed": lifecycle.destroyed,
-        **totals,
-        "app_modules": modules,
-        "app_objects": dict(sorted(app.items())),
-        "objects": sum(counts.values()),
+        **by["kind"],
+        "app_modules": by["all"]["app_modules"],
+        "app_objects": dict(sorted(by["app"].items())),
+        "objects": by["all"]["objects"],
         "blocks": blocks,
         "threads": len(threading.enumerate()),
         "tasks": tasks,
         "timers": timers - own_timers,
-        "periodic": periodics - own_timers,
+        "periodic": by["all"]["periodic"] - own_timers,
         "heap": None if heap is None else heap - own_bytes,
         "rss": memory.rss,
         "uss": unique,
@@ -175,10 +199,7 @@ def census(tornados, lifecycle, own_bytes: int, own_timers: int, with_types: boo
         "children": children,
     }
     if with_types:
-        names = collections.Counter()
-        for cls, number in counts.items():
-            names[f"{cls.__module__}.{cls.__qualname__}"] += number
-        result["types"] = dict(names.most_common())
+        result["types"] = by["type"]
     result["seconds"] = time.monotonic() - begin
     return result
 

@@ -8,6 +8,7 @@ answers are JSON. The probe touches no application; it imports the standard libr
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import hmac
 import importlib
@@ -26,7 +27,7 @@ import tornado.process
 import tornado.web
 from tornado.ioloop import PeriodicCallback
 
-from sessionlab.observe.census import census, list_sessions, resident, settle
+from sessionlab.observe.census import census, freeze, list_sessions, resident, settle
 from sessionlab.observe.containers import Containers
 from sessionlab.observe.elements import Elements
 from sessionlab.observe.lifecycle import Lifecycle
@@ -65,6 +66,7 @@ class Probe:
         self.workers = Workers()
         self._patches = Patches()
         self._has_counted = False
+        self._frozen: collections.Counter = collections.Counter()  # see `post_freeze`
         self.extra: dict = {}  # name -> function: what another room answers here, see `post_extend`
 
     @property
@@ -132,8 +134,10 @@ class Probe:
         unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
         took = time.monotonic() - begin
         if not self._has_counted:  # the first count fills caches, psutil's for instance, and would see them grow
-            self._has_counted = bool(census(self.tornados, self.lifecycle, 0, 0))
-        counts = census(self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), ask.flag("types"))
+            self._has_counted = bool(census(self.tornados, self.lifecycle, 0, 0, self._frozen))
+        counts = census(
+            self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), self._frozen, ask.flag("types")
+        )
         return {**counts, "unreachable": unreachable, "seconds": counts["seconds"] + took}
 
     async def get_sessions(self, ask) -> dict:
@@ -169,6 +173,11 @@ class Probe:
         begin = time.monotonic()
         unreachable = await settle(ask.flag("trim"))
         return {"unreachable": unreachable, "seconds": time.monotonic() - begin, "rss": resident()}
+
+    async def post_freeze(self, ask) -> dict:
+        await settle()
+        self._frozen.update(freeze())
+        return {}
 
     async def post_elements(self, ask) -> dict:
         if ask.flag("on"):
