@@ -3,6 +3,7 @@ PYTHON ?= python3
 ENV    := .venv
 BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
+QUICK  := $(ENV)/.compiled
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test notebooks claims claims-next pages bench lock clean browser
@@ -20,6 +21,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 
+# The tests start hundreds of servers. Where Python may not keep what it has compiled (PYTHONDONTWRITEBYTECODE, as in many
+# containers), each of them would compile all libraries anew.
+$(QUICK): $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --editable .
+	$(BIN)/python -m compileall -q sessionlab
+	@touch $(QUICK)
+
 # Jupyter refuses to run as root unless told so; in a container root is all there is.
 lab: $(READY)  ## JupyterLab, open on the first chapter
 	$(BIN)/jupyter lab --ip=127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB)
@@ -27,10 +35,10 @@ lab: $(READY)  ## JupyterLab, open on the first chapter
 browser: $(READY)
 	@$(BIN)/python -m sessionlab.visit.get_browser
 
-test: $(READY) browser  ## the tests, and every notebook run and compared
+test: $(QUICK) browser  ## the tests, and every notebook run and compared
 	$(BIN)/python -m pytest $(PYTEST)
 
-notebooks: $(READY) browser  ## run every notebook and store what it prints
+notebooks: $(QUICK) browser  ## run every notebook and store what it prints
 	SESSIONLAB_RECORD=1 SESSIONLAB_PROGRESS=$$(mktemp -u) $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
 
@@ -43,12 +51,12 @@ claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh
 pages: $(READY)  ## the cheat sheet and the glossary as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages
 
-bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
+bench: $(QUICK)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
 	$(BIN)/python benchmarks/probe_overhead.py
 	$(BIN)/python benchmarks/visits.py
 	$(BIN)/python benchmarks/hunting.py
 
-soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
+soak: $(QUICK)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml

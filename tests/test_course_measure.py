@@ -11,9 +11,10 @@ from sessionlab.errors import AppFailed
 CASES = NOTEBOOKS / "apps" / "casebook"
 
 
-async def test_what_one_app_leaves_is_not_charged_to_another():
+@pytest.mark.parametrize("servers", [1, 2])
+async def test_what_one_app_leaves_is_not_charged_to_another(servers):
     names = ("watcher_leaky", "watcher_fixed", "state_cache_leaky", "state_cache_fixed")
-    left = await left_behind([CASES / f"{name}.py" for name in names])
+    left = await left_behind([CASES / f"{name}.py" for name in names], servers=servers)
     assert list(left) == list(names)
     assert [left[name].of("Str") for name in names] == [1, 0, 0, 0]
     assert [left[name].of("Report") for name in names] == [0, 0, 1, 0]

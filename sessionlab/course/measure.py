@@ -94,15 +94,24 @@ async def left_behind(
     warm_up: int = WARM_UP,
     during: Callable[[Session], Awaitable] | None = None,
     framework: str = "panel",
+    servers: int = 1,
 ) -> dict[str, Left]:
     """Serve the applications, let ``visits`` come to each after a ``warm_up``, and count what they left.
 
-    One server has them all, as pages, and visitors come to one page after the other: so what is left can be told
-    apart. ``during`` is what each visitor does: an async function of its `Session`. ``framework``: as for `serve`.
+    A server has them as pages, and visitors come to one page after the other: so what is left can be told apart.
+    ``servers`` run beside each other, each with its share of the pages. ``during`` is what each visitor does: an async
+    function of its `Session`. ``framework``: as for `serve`.
 
     Returns a `Left` for each script, by its name without the suffix. Raises what `serve` raises, AppFailed also when
     a script fails for a later visitor, and SessionLabError when a visit fails.
     """
+    shares = [apps[place::servers] for place in range(servers)]
+    measured = await asyncio.gather(*(_left_behind(share, visits, warm_up, during, framework) for share in shares))
+    left = {name: each for share in measured for name, each in share.items()}
+    return {name: left[name] for name in map(_name, apps)}
+
+
+async def _left_behind(apps: Sequence[str | os.PathLike], visits: int, warm_up: int, during, framework: str):
     with await asyncio.to_thread(serve, apps, framework=framework, ready_timeout=READY) as server:
         await asyncio.to_thread(_freeze, server)
         for name in map(_name, apps):
