@@ -5,4 +5,4 @@ import tempfile
 
 # the kernels inherit both
 os.environ.setdefault("SESSIONLAB_PROGRESS", os.path.join(tempfile.mkdtemp(prefix="sessionlab-"), "progress.json"))
-os.environ.setdefault("SESSIONLAB_PATIENCE", "5")
+os.environ.setdefault("SESSIONLAB_PATIENCE", "2")

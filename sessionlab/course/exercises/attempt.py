@@ -39,6 +39,7 @@ def patience() -> float:
 
 PATIENCE = patience()
 START, SOON = 12 * PATIENCE, 4 * PATIENCE  # seconds: until an app answers; until what must happen has happened
+MOMENT = SOON / 4  # seconds: the same, where the log says already that it will not
 
 
 class Attempt:
@@ -169,10 +170,10 @@ def shown(session: Session) -> str:
     return "\n".join(filter(None, plain))
 
 
-async def see(session: Session, name: str, **attributes) -> bool:
-    """Whether the widget ``name`` takes these values soon."""
+async def see(session: Session, name: str, seconds: float = SOON, **attributes) -> bool:
+    """Whether the widget ``name`` takes these values within ``seconds``."""
     try:
-        await session.wait_for(name, timeout=SOON, **attributes)
+        await session.wait_for(name, timeout=seconds, **attributes)
     except VisitFailed:
         return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from sessionlab.course.exercises.attempt import Attempt, Served, see
+from sessionlab.course.exercises.attempt import MOMENT, SOON, Attempt, Served, see
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.visit import Session
 
@@ -64,8 +64,9 @@ async def start(user: Session) -> int:
 
 async def require_result(attempt: Attempt, app: Served, user: Session, wanted: int, right: str, what: str) -> None:
     await user.reconnect()
-    found = await see(user, "Result", value=wanted)
-    said = app.server.log.matching(r"^\w*(?:Error|Exception):|NameError: |RuntimeError: |AttributeError: ")
+    error = r"^\w*(?:Error|Exception):|NameError: |RuntimeError: |AttributeError: "
+    found = await see(user, "Result", MOMENT if app.server.log.matching(error) else SOON, value=wanted)
+    said = app.server.log.matching(error)
     errors = f"; the log says: {said[-1].strip()}" if said else ""
     attempt.require(
         found, right, f"{what} is lost.", f"Result is {user.value('Result')} on the page that came back{errors}"
@@ -90,7 +91,7 @@ async def late(attempt: Attempt) -> None:
         async with app.visit(ticket="blue") as later:
             said = app.server.log.matching(r"NameError: ")
             attempt.require(
-                await see(later, "Result", value=wanted),
+                await see(later, "Result", MOMENT if said else SOON, value=wanted),
                 "a later page with the same ticket has the result",
                 "A later page with the same ticket does not have the result.",
                 f"Result is {later.value('Result')}" + (f"; the log says: {said[-1].strip()}" if said else ""),

@@ -16,7 +16,7 @@ pn.Column(
 
 STUBS = {
     "07-busy": ("Each session leaves something behind", "6 sessions came and went; 5 of Panel's objects stay for each"),
-    "07-cache": ("Every report is kept for ever", "after 60 others a report came without asking"),
+    "07-cache": ("Every report is kept for ever", "after 40 others a report came without asking"),
 }
 
 WRONG = {
