@@ -80,6 +80,17 @@ async def test_what_only_the_young_lead_to_is_no_holder_of_its_own(home, ledger)
     assert held(walk, inner) == []
 
 
+async def test_what_is_told_of_collections_is_held_by_the_collector(ledger):
+    gc.callbacks.append(lambda phase, info: None)
+    try:
+        ledger.turn()
+        walk = Walk(ledger)
+        place = next(place for place in walk.edges if walk.things[place] is gc.callbacks)
+        assert walk.path(place)[0] is gc
+    finally:
+        gc.callbacks.pop()
+
+
 def test_a_ledger_keeps_nothing_alive(home, ledger):
     gone = weakref.ref(home.kept[0])
     ledger.turn()

@@ -12,6 +12,7 @@ _BOUNDS = re.compile(
     r"max_?(size|items|len|length|entries|count|num|history|workers|records|keys|sessions|users|n)?"
     r"|limit|capacity|size|bound|history|keep"
 )
+_CACHE_BOUNDS = re.compile(r"_*(max_?cache(_?size)?|cache_?max(_?size)?|cache_?(size|limit))", re.IGNORECASE)
 
 
 def length_of(holder) -> int | None:
@@ -30,6 +31,8 @@ def limit_of(way: list, holder) -> dict | None:
         size = holder.cache_parameters()["maxsize"]
         return None if size is None else {"size": size, "name": f"maxsize={size}"}
     for thing in reversed(way[-4:]):
+        if isinstance(thing, types.ModuleType) and (bound := _limit_of_cache(thing, holder)):
+            return bound
         if isinstance(thing, types.ModuleType | type | types.FunctionType):
             continue
         own = {**slots_of(thing), **names._own_dict(thing)}
@@ -37,6 +40,17 @@ def limit_of(way: list, holder) -> dict | None:
             plain = str(name).rpartition("__")[2].strip("_")  # _Cache__maxsize
             if _BOUNDS.fullmatch(plain.lower()) and type(value) is int and value > 0:
                 return {"size": value, "name": f"{plain}={value}"}
+    return None
+
+
+def _limit_of_cache(module: types.ModuleType, holder) -> dict | None:
+    """The bound of a cache of a module that has a constant for it, such as ``re._MAXCACHE`` for ``re._cache``."""
+    own = vars(module)
+    if not any(value is holder and "cache" in name.lower() for name, value in own.items()):
+        return None
+    for name, value in own.items():
+        if _CACHE_BOUNDS.fullmatch(name) and type(value) is int and value > 0:
+            return {"size": value, "name": f"{name}={value}"}
     return None
 
 

@@ -184,12 +184,11 @@ class Walk:
 
 
 def _roots():
-    """Where a walk begins: the modules but the lab's, the event loop, and the collector's own callbacks."""
+    """Where a walk begins: the modules but the lab's, and the event loop."""
     for name, module in tuple(sys.modules.items()):
         if module is not None and not name.startswith("sessionlab"):
             yield module
     yield asyncio.get_running_loop()
-    yield gc.callbacks
 
 
 def _frames_of_threads() -> dict[int, list]:

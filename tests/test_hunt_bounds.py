@@ -1,0 +1,36 @@
+"""Which bound a container is believed to have."""
+
+from __future__ import annotations
+
+import re
+import types
+
+import pytest
+
+from sessionlab.hunt.bounds import limit_of
+
+
+@pytest.fixture
+def shop():
+    module = types.ModuleType("shop")
+    module.PRICE_CACHE, module.ORDERS, module.MAX_CACHE_SIZE = {}, {}, 100
+    return module
+
+
+def way_to(module, holder) -> list:
+    return [module, vars(module), holder]
+
+
+def test_patterns_that_are_compiled_are_kept_up_to_a_bound():
+    assert limit_of(way_to(re, re._cache), re._cache) == {"size": re._MAXCACHE, "name": f"_MAXCACHE={re._MAXCACHE}"}
+
+
+def test_a_bound_for_a_cache_of_a_module_is_for_nothing_else_in_it(shop):
+    found = limit_of(way_to(shop, shop.PRICE_CACHE), shop.PRICE_CACHE)
+    assert found == {"size": 100, "name": "MAX_CACHE_SIZE=100"}
+    assert limit_of(way_to(shop, shop.ORDERS), shop.ORDERS) is None
+
+
+def test_a_cache_of_a_module_without_a_bound_has_none(shop):
+    del shop.MAX_CACHE_SIZE
+    assert limit_of(way_to(shop, shop.PRICE_CACHE), shop.PRICE_CACHE) is None
