@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import types
 import weakref
+from collections import Counter
 
 import pytest
 
@@ -51,7 +52,8 @@ async def test_what_is_born_in_a_window_is_young_and_hangs_on_what_is_old(home, 
     ledger.turn()
     walk = Walk(ledger)
     assert held(walk, home.kept) == [born]
-    group = next(g for g in groups_of(walk, ledger, []) if walk.things[g.place] is home.kept)
+    running = [Counter(), Counter()]  # at each of the two turns
+    group = next(g for g in groups_of(walk, ledger, running) if walk.things[g.place] is home.kept)
     assert group.items == [1] and group.gained == 1
 
 
