@@ -151,11 +151,15 @@ async def test_what_is_frozen_is_still_counted(path):
         async with visit(server.url) as stays:
             await stays.roundtrip()
             before = server.probe.census(settle=True, types=True)
+            for _ in range(20):  # what the page has begun may not have ended yet
+                earlier, before = before, server.probe.census(settle=True, types=True)
+                if abs(before.objects - earlier.objects) < 10:
+                    break
             server.probe.freeze()
             after = server.probe.census(settle=True, types=True)
             assert [getattr(after, kind) for kind in kinds] == [getattr(before, kind) for kind in kinds]
             assert sum(after.types.values()) == after.objects
-            assert after.objects == pytest.approx(before.objects, rel=0.01)  # what serves a question is counted too
+            assert abs(after.objects - before.objects) < 100
             async with visit(server.url):
                 await stays.click("leak")  # one Thing more, held by what has been frozen
                 await stays.click("garbage")
