@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -185,6 +186,53 @@ def test_sessions_that_linger_after_their_work_are_no_leak(folder, nothing_left,
     result = hunt(folder("lingers.py", LINGERS.replace("SECONDS", seconds)), sessions=24, max_seconds=300)
     assert result.verdict == "clean"
     assert any("sessions stay for a while after they are left" in note for note in result.notes)
+
+
+TASK = """
+    import asyncio
+    import panel as pn
+
+    pn.extension()
+    done = pn.indicators.Progress(value=0)
+
+    async def work(done=done, sleep=asyncio.sleep):
+        for part in range(PARTS):
+            await sleep(0.1)
+            done.value = part % 100
+
+    pn.state.onload(work)
+    done.servable()
+"""
+THREAD = """
+    import threading, time
+    import panel as pn
+
+    pn.extension()
+    done = pn.indicators.Progress(value=0)
+
+    def work(done=done, sleep=time.sleep):
+        sleep(PARTS / 10)
+        done.value = 100
+
+    threading.Thread(target=work, daemon=True).start()
+    done.servable()
+"""
+
+
+@pytest.mark.parametrize(("source", "parts"), [(TASK, "20"), (THREAD, "60")], ids=["task of 2 s", "thread of 6 s"])
+def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, parts):
+    result = hunt(folder("works.py", source.replace("PARTS", parts)), sessions=24, max_seconds=300)
+    assert result.verdict == "clean", result.culprits
+    assert max(result.per_session["documents"], result.per_session["threads"]) < 0.1
+
+
+def test_a_task_that_a_library_wraps_is_named_after_the_applications_function(folder, nothing_left):
+    result = hunt(folder("works.py", TASK.replace("PARTS", "10**9")), sessions=24, max_seconds=300)
+    assert result.verdict == "leak"
+    (culprit,) = result.culprits
+    assert re.fullmatch(r"event loop: task work \(.*works\.py:8\)", culprit.holder)
+    assert culprit.owner == "app" and round(culprit.grows_by) == 1
+    assert "cancel()" in culprit.advice
 
 
 def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):

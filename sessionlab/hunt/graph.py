@@ -19,6 +19,8 @@ from collections.abc import Iterable
 
 from sessionlab.hunt import names
 from sessionlab.hunt.ledger import Ledger
+from sessionlab.hunt.running import registered_tasks
+from sessionlab.observe.census import tasks_at_work
 
 # A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
 PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
@@ -49,7 +51,7 @@ class Walk:
         self.edges: dict[int, list[int]] = {}
         self.below: dict[int, list[int]] = {}
         self._ledger, self._old, self._windows = ledger, ledger.old, len(ledger.cohorts)
-        self._places: dict[int, int] = {id(thing): -1 for thing in without}
+        self._places: dict[int, int] = {id(thing): -1 for thing in [*without, registered_tasks()]}
         self._tops: dict[int, int] = {}
         self._later: set[int] = set()
         self._frames = _frames_of_threads()
@@ -130,10 +132,13 @@ class Walk:
                 return [data]
             return ()
         if issubclass(kind, asyncio.AbstractEventLoop):
-            # its lists of timers are made anew all the time: what counts is what stands in them
+            # its lists of timers are made anew all the time: what counts is what stands in them. Its tasks are known
+            # by weak references, and yet it is the loop that goes on with them
             waiting = [getattr(thing, name, ()) for name in ("_scheduled", "_ready")]
             lists = {id(each) for each in waiting}
-            return [x for x in gc.get_referents(thing) if id(x) not in lists] + [h for each in waiting for h in each]
+            return [x for x in gc.get_referents(thing) if id(x) not in lists] + [
+                h for each in (*waiting, tasks_at_work()) for h in each
+            ]
         if kind is names.LRU:  # its own dict goes without saying: the cache is the holder
             tables = [x for x in gc.get_referents(thing) if type(x) is dict and x is not thing.__dict__]
             for table in tables:

@@ -61,6 +61,12 @@ class Ledger:
             self.types.pop(0)
         return len(newborn)
 
+    def reopen(self) -> None:
+        """Take back the end of the newest window: what is born or dies from now on belongs to it."""
+        self.cohorts.pop()
+        self.lengths.pop()
+        self.types.pop()
+
     def _refer(self, objects: list) -> set[int]:
         """Refer to every instance; the ids under which another one was known before."""
         refs, reborn = {}, set()

@@ -52,7 +52,7 @@ def code_of(thing):
         elif isinstance(thing, types.MethodType):
             thing = thing.__func__
         elif isinstance(thing, asyncio.Task):
-            thing = thing.get_coro()
+            thing = _of_the_app(thing.get_coro())
         elif isinstance(thing, threading.Thread):
             thing = getattr(thing, "function", None) or getattr(thing, "_target", None) or type(thing).run
         elif isinstance(thing, asyncio.Handle):
@@ -68,6 +68,16 @@ def code_of(thing):
         if isinstance(code, types.CodeType):
             return code
     return None
+
+
+def _of_the_app(coroutine):
+    """Of the coroutines that wait for each other, the first that the application wrote: a library may wrap it."""
+    waiting = coroutine
+    while isinstance(waiting, types.CoroutineType):
+        if is_app_file(waiting.cr_code.co_filename):
+            return waiting
+        waiting = waiting.cr_await
+    return coroutine
 
 
 def line_of(thing) -> str:
@@ -282,7 +292,7 @@ def chain(holder: str, things: list, most: int = 8) -> list[str]:
         name = _tidy(link).strip(".").strip()
         steps.append(f".{name} → {text}" if name and not name.startswith("[") else text)
         link = ""
-    steps = [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
+    steps = [step for step, before in zip(steps, ["", *steps], strict=False) if not before.endswith(step)]
     if len(steps) == 1 and len(things) > 1 and described(things[-1]) != holder:
         steps.append(class_name(type(things[1])))
     if len(steps) > most:

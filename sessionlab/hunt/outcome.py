@@ -20,7 +20,8 @@ MOST = 12  # culprits that are shown
 class Evidence:
     """What the phases of a hunt of ``app`` gather.
 
-    ``sizes``: sessions of each window. ``memory``: the rates of its batches. ``counts``: censuses at its begin and
+    ``sizes``: sessions of each window. ``memory``: the rates of its batches. ``worked``: these are of no use, for
+    they are mostly what work held that outlived its session, and has ended since. ``counts``: censuses at its begin and
     end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
     ``heap_lines``: what ``traced`` visits showed that were followed line by line.
     """
@@ -28,6 +29,7 @@ class Evidence:
     app: str
     sizes: list[int] = field(default_factory=list)
     memory: list[list[float]] = field(default_factory=list)
+    worked: bool = False
     batches: list[Batch] = field(default_factory=list)
     counts: list[tuple] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -128,10 +130,11 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
     number = max(1, sum(last.created - first.created for first, last in seen.counts))
 
     def each(name: str) -> float:
-        return sum(getattr(last, name) - getattr(first, name) for first, last in seen.counts) / number
+        return max(0.0, sum(getattr(last, name) - getattr(first, name) for first, last in seen.counts) / number)
 
     grows = verdict in ("leak", "bounded", "undecided")
     heap = statistics.median(r for rates in seen.memory[-2:] for r in rates) if any(seen.memory[-2:]) else 0.0
+    heap = 0.0 if seen.worked and not grows else heap
     size = max(0.0, heap) + (max(0.0, each("blocks")) * seen.small if grows else 0.0)
     explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
     if explained > 0 and abs(size - explained) < windows.BYTES_FLOOR:

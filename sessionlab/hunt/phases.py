@@ -27,6 +27,7 @@ __all__ = ["run", "run_hunt"]
 
 WARM_UP, WINDOWS = 12, (24, 36)  # sessions
 BATCHES = 4  # a window
+LONG_WAIT = 1.5  # seconds that work outlives its session, with which batches take too long to have that many
 FEWEST = 4  # sessions a batch, however slow the application is
 TARGET = 12.0  # seconds that the first two windows may take
 MANY = 150  # sessions after which a container that may have a bound is believed to have none
@@ -111,6 +112,7 @@ class _Hunt:
     def run(self) -> HuntResult:
         self.progress("first visit", 0.02)
         self.probe.extend("hunt.retainers")
+        self.visitors.expect()
         self.visitors.stay = look(self.server, self.scenario, self.visitors.urls, self.seen.notes)
         self.visitors.empty(5.0)
         self.progress("warm-up", 0.08)
@@ -121,13 +123,14 @@ class _Hunt:
         if never := self._never_expires(number):
             return never
         self.probe.ask("POST", "turn", patience=60)
+        self.visitors.worked_on = False
         sizes = self._plan()
         for place, size in enumerate(sizes):
             self._window(size, 0.1 + 0.3 * place, 0.1 + 0.3 * (place + 1))
-        judgement = self._decide()
+        judgement = self._after_work(self._decide())
         while self._in_doubt(judgement) and (size := self._next_size()):
             self._window(size, 0.6, 0.8)
-            judgement = self._decide()
+            judgement = self._after_work(self._decide())
         if judgement.verdict == "undecided":
             judgement = self._decide(final=True)
         if _may_be_bounded(judgement) and self._left() > 0:
@@ -188,7 +191,7 @@ class _Hunt:
 
     def _window(self, size: int, begin: float, end: float) -> None:
         window = len(self.sizes) + 1
-        batches = min(BATCHES, max(2, size // FEWEST))
+        batches = min(BATCHES, max(2, size // FEWEST)) if self.visitors.waited < LONG_WAIT else 2
         before = first = self._census()
         rates = []
         for batch in range(batches):
@@ -225,11 +228,26 @@ class _Hunt:
 
     def _decide(self, final: bool = False) -> Judgement:
         holders, self.seen.small = self._holders()
-        return windows.decide(holders, self._told_apart(holders), self.seen.memory, final=final)
+        return self._judged(holders, final)
+
+    def _judged(self, holders: list[Holder], final: bool) -> Judgement:
+        memory = () if self.seen.worked else self.seen.memory
+        return windows.decide(holders, self._told_apart(holders), memory, final=final)
 
     def _told_apart(self, holders: list[Holder]) -> list[int]:
         """The sizes of the windows that the rows tell apart: the newest ones."""
         return self.sizes[-max((len(h.below) for h in holders), default=MOST) :]
+
+    def _after_work(self, judgement: Judgement) -> Judgement:
+        """The same decision after the end of what still works for sessions that have ended, as far as it ends."""
+        if judgement.verdict not in ("leak", "undecided") or not self.visitors.outlast():
+            return judgement
+        if not self.seen.worked:
+            self.seen.notes.append("some work went on after its session; its end was waited for.")
+        self.seen.counts[-1] = (self.seen.counts[-1][0], self._census())
+        self.seen.worked = True
+        self.probe.ask("POST", "turn", again=1, patience=60)
+        return self._decide()
 
     def _a_day_later(self, judgement: Judgement) -> Judgement:
         """The same decision after a day by the server's clocks: what is forgotten by age is no leak."""
@@ -259,6 +277,6 @@ class _Hunt:
         self.visitors.empty(3.0)
         self.seen.lines, self.seen.heap_lines, self.seen.traced = seen["lines"], seen["heap"], visits
         holders, self.seen.small = self._holders()
-        again = windows.decide(holders, self._told_apart(holders), self.seen.memory, final=True)
+        again = self._judged(holders, final=True)
         # what has gone meanwhile was a thread or a task that had only not ended yet
         return again if again.verdict != "undecided" else judgement

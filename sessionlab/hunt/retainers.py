@@ -23,14 +23,14 @@ from sessionlab.hunt.groups import Group, groups_of, kind_of_edge
 from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.lost import lost_row
 from sessionlab.hunt.rows import row_of
-from sessionlab.hunt.running import ATEXIT, by_id, count_running, count_sleeping, holds_running, label
+from sessionlab.hunt.running import ATEXIT, by_id, count_running, count_working, holds_running, label
 from sessionlab.hunt.tracer import Tracer
 from sessionlab.observe.census import settle
 from sessionlab.observe.where import is_app_file
 
 SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
 MOST_ROWS = 60
-SOON, A_WHILE = 0.2, 1.0  # seconds
+SOON = 0.2  # seconds
 
 
 def install(probe) -> None:
@@ -51,8 +51,8 @@ class Retainers:
 
     async def pace(self, ask) -> dict:
         """How long (in seconds) a visit has to stay until every callback that it waits for has run once, how many
-        of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks sleep, not
-        for long: a busy indicator goes off half a second after the work, though its session has ended."""
+        of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks and threads
+        are at work: a busy indicator goes off half a second after the work, though its session has ended."""
         periods, soon = [], 0
         for _, session in self._probe()._sessions():
             for callback in session.document.session_callbacks:
@@ -60,11 +60,15 @@ class Retainers:
                 seconds = (getattr(callback, "timeout" if once else "period", None) or 0) / 1000
                 periods.append(seconds)
                 soon += once and seconds <= SOON
-        return {"periods": sorted(periods), "soon": soon, "sleeping": count_sleeping(A_WHILE)}
+        return {"periods": sorted(periods), "soon": soon, "working": count_working()}
 
     async def turn(self, ask) -> dict:
+        """Close a window and open the next; or close the newest ``again``, as it is now."""
         await settle()
         begin = time.monotonic()
+        if ask.flag("again"):
+            self.ledger.reopen()
+            self._running.pop()
         born = self.ledger.turn()
         self._running = [*self._running, count_running()][-len(self.ledger.lengths) :]
         return {"born": born, "atexit": atexit._ncallbacks(), "seconds": time.monotonic() - begin}

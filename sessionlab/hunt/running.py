@@ -11,11 +11,14 @@ import atexit
 import collections
 import functools
 import re
+import sys
 import threading
 import types
 import weakref
+from concurrent.futures.thread import _worker
 
 from sessionlab.hunt import names
+from sessionlab.observe.census import tasks_at_work
 
 ATEXIT = "atexit callbacks"
 
@@ -23,18 +26,18 @@ ATEXIT = "atexit callbacks"
 def count_running() -> collections.Counter:
     """How many threads run, and how many timers and tasks wait, by what they run."""
     loop = asyncio.get_running_loop()
-    waiting = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
-    labels = [names.described(thread) for thread in threading.enumerate()]
-    return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(
-        [*labels, *(names.described(payload_of(h)) for h in waiting)]
+    timers = [payload_of(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
+    # a task that sleeps has a timer, and is one; timers may share a function, and are as many as there are
+    alone = [payload for payload in timers if not isinstance(payload, asyncio.Task)]
+    things = [*threading.enumerate(), *alone, *tasks_at_work()]
+    return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(map(names.described, things))
+
+
+def count_working() -> int:
+    """How many tasks and threads are at work: not the tasks in which Tornado serves, nor the workers of pools."""
+    return len(tasks_at_work()) + sum(
+        getattr(thread, "_target", None) is not _worker for thread in threading.enumerate()
     )
-
-
-def count_sleeping(seconds: float) -> int:
-    """How many tasks sleep, and will go on within so many seconds."""
-    loop = asyncio.get_running_loop()
-    due = [h for h in getattr(loop, "_scheduled", ()) if not h._cancelled and h.when() - loop.time() <= seconds]
-    return sum(isinstance(payload_of(h), asyncio.Future) for h in due)
 
 
 def by_id() -> dict[int, object]:
@@ -42,8 +45,13 @@ def by_id() -> dict[int, object]:
     loop = asyncio.get_running_loop()
     things = list(threading._active.values())
     things += [payload_of(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
-    things += [task for ref in tuple(asyncio.tasks._all_tasks.data) if (task := ref()) is not None]
-    return {id(thing): thing for thing in things}
+    return {id(thing): thing for thing in [*things, *tasks_at_work()]}
+
+
+def registered_tasks() -> set:
+    """Tornado's own table of what it awaits. It says nothing that the event loop does not say by name."""
+    ioloop = getattr(sys.modules.get("tornado.ioloop"), "IOLoop", None)
+    return getattr(ioloop, "_pending_tasks", set())
 
 
 def holds_running(holder) -> bool:

@@ -17,7 +17,7 @@ LEAST_RATE = 0.02  # gains a session; less is not told from none
 FADING = 0.6  # a pace below this part of the earlier one is a pace that ends
 BYTES_FLOOR = 1024.0  # bytes a session; Panel itself keeps 200 to 450
 TINY = 64.0  # bytes a session that a library's own list of names may gain
-BUSY = ("event loop", "threading._active", "tornado.ioloop.IOLoop._pending_tasks")  # where much comes and goes
+BUSY = ("event loop", "threading._active")  # where much comes and goes
 
 
 @dataclass(frozen=True)

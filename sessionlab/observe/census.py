@@ -168,7 +168,7 @@ def census(
     by = collections.defaultdict(dict)
     for (what, name), number in found.most_common():
         by[what][name] = number
-    tasks, timers = _of_the_loop()
+    tasks, timers = len(tasks_at_work()), _timers()
     sessions = list_sessions(tornados)
     unique, files, children = _unique(), _files(), len(_process().children(recursive=True))
     # Bytes come last: what this module caches the first time has been paid for by now.
@@ -263,16 +263,23 @@ def _shown_class(cls: type) -> str:
     return f"{module}.{cls.__qualname__}"
 
 
-def _of_the_loop() -> tuple[int, int]:
-    """Tasks and live timers of the running loop, without the tasks in which Tornado serves its connections."""
+def tasks_at_work() -> list[asyncio.Task]:
+    """The tasks of the running loop, without those in which Tornado serves its connections; none without a loop."""
+    try:
+        tasks = asyncio.all_tasks()
+    except RuntimeError:
+        return []
+    codes = ((task, getattr(task.get_coro(), "cr_code", None)) for task in tasks)
+    return [task for task, code in codes if code is None or not code.co_filename.startswith(_TORNADO)]
+
+
+def _timers() -> int:
+    """How many live timers the running loop has."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return 0, 0
-    codes = (getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks(loop) if not task.done())
-    tasks = sum(code is None or not code.co_filename.startswith(_TORNADO) for code in codes)
-    timers = sum(not timer._cancelled for timer in getattr(loop, "_scheduled", ()))
-    return tasks, timers
+        return 0
+    return sum(not timer._cancelled for timer in getattr(loop, "_scheduled", ()))
 
 
 def _modules_and_periodics(objects: list) -> tuple[int, int]:
