@@ -196,6 +196,8 @@ def _base(things: list) -> tuple[str, int]:
             return "logging.Logger.manager", place
         if isinstance(thing, logging.Logger):
             return described(thing) + " ", place
+        if isinstance(thing, threading.Thread | asyncio.Task):
+            return described(thing), place
         if isinstance(thing, types.ModuleType):  # not to be imported by its name, such as a --setup script
             return _module_name(thing), place
     root = things[0]

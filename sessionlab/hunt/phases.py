@@ -112,7 +112,6 @@ class _Hunt:
     def run(self) -> HuntResult:
         self.progress("first visit", 0.02)
         self.probe.extend("hunt.retainers")
-        self.visitors.expect()
         self.visitors.stay = look(self.server, self.scenario, self.visitors.urls, self.seen.notes)
         self.visitors.empty(5.0)
         self.progress("warm-up", 0.08)
@@ -122,8 +121,8 @@ class _Hunt:
         self.cost = max(0.01, (time.monotonic() - begin) / number)
         if never := self._never_expires(number):
             return never
+        self.visitors.rest()
         self.probe.ask("POST", "turn", patience=60)
-        self.visitors.worked_on = False
         sizes = self._plan()
         for place, size in enumerate(sizes):
             self._window(size, 0.1 + 0.3 * place, 0.1 + 0.3 * (place + 1))
@@ -198,6 +197,7 @@ class _Hunt:
             self.progress(f"window {'ABCDEFGH'[window - 1]}", begin + (end - begin) * batch / batches)
             self.visitors.visit(size // batches + (batch < size % batches))
             self.visitors.empty(3.0)
+            self.visitors.rest()
             after = self._census()
             number = max(1, after.created - before.created)
             heap = None if after.heap is None else (after.heap - before.heap) / number
@@ -275,6 +275,7 @@ class _Hunt:
         finally:
             seen = self.probe.ask("POST", "trace", on=0)
         self.visitors.empty(3.0)
+        self.visitors.rest()
         self.seen.lines, self.seen.heap_lines, self.seen.traced = seen["lines"], seen["heap"], visits
         holders, self.seen.small = self._holders()
         again = self._judged(holders, final=True)

@@ -17,13 +17,14 @@ import time
 import weakref
 
 from sessionlab.hunt import caches, names, source
+from sessionlab.hunt.at_work import AtWork
 from sessionlab.hunt.bounds import length_of
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import Group, groups_of, kind_of_edge
 from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.lost import lost_row
 from sessionlab.hunt.rows import row_of
-from sessionlab.hunt.running import ATEXIT, by_id, count_running, count_working, holds_running, label
+from sessionlab.hunt.running import ATEXIT, by_id, count_running, holds_running, label
 from sessionlab.hunt.tracer import Tracer
 from sessionlab.observe.census import settle
 from sessionlab.observe.where import is_app_file
@@ -44,6 +45,7 @@ class Retainers:
 
     def __init__(self, probe):
         self.ledger = Ledger()
+        self._at_work = AtWork()
         self._running: list[collections.Counter] = []  # what runs, by its label, at each turn
         self._growing: dict = {}  # what to watch, by the name of the holder
         self._tracer: Tracer | None = None
@@ -52,7 +54,8 @@ class Retainers:
     async def pace(self, ask) -> dict:
         """How long (in seconds) a visit has to stay until every callback that it waits for has run once, how many
         of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks and threads
-        are at work: a busy indicator goes off half a second after the work, though its session has ended."""
+        work that may end within ``older`` seconds: a busy indicator goes off half a second after the work, though its
+        session has ended; and how many have ended since the window was closed."""
         periods, soon = [], 0
         for _, session in self._probe()._sessions():
             for callback in session.document.session_callbacks:
@@ -60,7 +63,8 @@ class Retainers:
                 seconds = (getattr(callback, "timeout" if once else "period", None) or 0) / 1000
                 periods.append(seconds)
                 soon += once and seconds <= SOON
-        return {"periods": sorted(periods), "soon": soon, "working": count_working()}
+        working = self._at_work.young(ask.number("older"))
+        return {"periods": sorted(periods), "soon": soon, "working": working, "ended": self._at_work.ended()}
 
     async def turn(self, ask) -> dict:
         """Close a window and open the next; or close the newest ``again``, as it is now."""
@@ -70,6 +74,7 @@ class Retainers:
             self.ledger.reopen()
             self._running.pop()
         born = self.ledger.turn()
+        self._at_work.mark()
         self._running = [*self._running, count_running()][-len(self.ledger.lengths) :]
         return {"born": born, "atexit": atexit._ncallbacks(), "seconds": time.monotonic() - begin}
 

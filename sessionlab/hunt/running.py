@@ -15,7 +15,6 @@ import sys
 import threading
 import types
 import weakref
-from concurrent.futures.thread import _worker
 
 from sessionlab.hunt import names
 from sessionlab.observe.census import tasks_at_work
@@ -31,13 +30,6 @@ def count_running() -> collections.Counter:
     alone = [payload for payload in timers if not isinstance(payload, asyncio.Task)]
     things = [*threading.enumerate(), *alone, *tasks_at_work()]
     return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(map(names.described, things))
-
-
-def count_working() -> int:
-    """How many tasks and threads are at work: not the tasks in which Tornado serves, nor the workers of pools."""
-    return len(tasks_at_work()) + sum(
-        getattr(thread, "_target", None) is not _worker for thread in threading.enumerate()
-    )
 
 
 def by_id() -> dict[int, object]:

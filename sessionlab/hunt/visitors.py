@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 
@@ -14,8 +15,8 @@ from sessionlab.serve import Server
 TOGETHER = 4  # visitors at a time; more do not make a server faster
 TOGETHER_WAITING = 12  # where a visitor mostly waits
 SOON = 2.0  # seconds that callbacks which are due soon may take
-A_WHILE = (4.0, 1.2)  # seconds in which work that outlives its session has ended; less when that was in vain once
-LONG = 8.0  # seconds without an end of any, after which it is said that it never ends
+A_WHILE = 3.0  # seconds in which work that outlives its session has mostly ended
+LONG = 10.0  # seconds after which it is said that it never ends
 
 
 class Visitors:
@@ -26,7 +27,6 @@ class Visitors:
     urls : the pages; the visitors take turns on them.
     stay : seconds that a visitor stays besides what the interaction takes.
     linger : seconds of the server's clock that pass before sessions are discarded.
-    worked_on : whether some work had not ended when its session had, and was not waited for any longer.
     waited : seconds after which work that outlived its session had ended, at most.
     pinned : sessions that stay from the beginning, such as that of ``--reuse-sessions``.
     notes : gains a line where visits failed.
@@ -37,10 +37,6 @@ class Visitors:
         self.urls = [url for route, url in server.urls.items() if not route.endswith("autoload.js")]
         self.stay, self.linger, self.waited, self.pinned = 0.0, 0.0, 0.0, 0
         self._number = 0
-        self._first = self._for_ever = 0  # tasks and threads that are at work without visitors; that do not end
-        self.worked_on = False
-        self._never_ends = False  # also after a long wait
-        self._in_vain = 0  # how often their end was waited for
 
     def visit(self, number: int, together: int | None = None) -> None:
         """So many visits; raises what speaks against a hunt when more than half of them fail."""
@@ -73,7 +69,7 @@ class Visitors:
         probe, pause = self.server.probe, threading.Event()  # nobody sets it: it only waits
         last, left = time.monotonic(), None
         # what a visitor did last may still be on its way: Panel takes in an edit some 50 ms later
-        while probe.ask("GET", "pace")["soon"] and time.monotonic() - last < SOON:
+        while self._ask_pace(0)["soon"] and time.monotonic() - last < SOON:
             pause.wait(0.02)
         if self.linger:
             self.pass_time(self.linger)
@@ -82,7 +78,6 @@ class Visitors:
             probe.discard_unused()
             sessions = probe.sessions()
             if len(sessions) <= self.pinned:
-                self._let_work_end()
                 return ()
             if left is None or len(sessions) < left:
                 last, left = time.monotonic(), len(sessions)
@@ -90,45 +85,21 @@ class Visitors:
                 return sessions
             pause.wait(0.1)
 
-    def expect(self) -> None:
-        """What is at work now does so without any visitor, as does what comes with the first: Panel's own cleaner."""
-        self._first = self._for_ever = self._working() + 1
-
-    def _let_work_end(self) -> None:
-        """Wait for what works a moment longer than its session. What never ends is waited for twice, and no more."""
-        while self._in_vain < len(A_WHILE) and self._working() > self._for_ever:
-            begin = time.monotonic()
-            if self._fewer(self._for_ever, A_WHILE[self._in_vain]):
-                self.waited = max(self.waited, time.monotonic() - begin)
-            else:
-                self._for_ever, self._in_vain = self._working(), self._in_vain + 1
-        self.worked_on |= self._working() > self._first
+    def rest(self, seconds: float = A_WHILE) -> None:
+        """Wait for what works a moment longer than its session; not for what has worked for so many seconds."""
+        begin, pause = time.monotonic(), threading.Event()
+        while self._ask_pace(seconds)["working"] and time.monotonic() < self.deadline:
+            pause.wait(0.05)
+        if not self._ask_pace(math.inf)["working"]:
+            self.waited = max(self.waited, time.monotonic() - begin)
 
     def outlast(self) -> bool:
-        """Wait long for what still works; whether any has ended that worked on after sessions of the windows.
+        """Wait long for what still works; whether any has ended since the last window was closed."""
+        self.rest(LONG)
+        return self._ask_pace(LONG)["ended"] > 0
 
-        What does not end is not waited for again.
-        """
-        begin = number = self._working()
-        if self._never_ends:
-            return False
-        while number > self._first and self._fewer(number - 1, min(LONG, self.deadline - time.monotonic())):
-            number = self._working()
-        ended = number < begin or (self.worked_on and number <= self._first)
-        self._never_ends = not ended and number > self._first
-        return ended
-
-    def _fewer(self, most: int, patience: float) -> bool:
-        """Wait until no more than ``most`` tasks and threads are at work; False after ``patience`` seconds."""
-        begin, pause = time.monotonic(), threading.Event()
-        while self._working() > most:
-            if time.monotonic() - begin > patience:
-                return False
-            pause.wait(0.05)
-        return True
-
-    def _working(self) -> int:
-        return self.server.probe.ask("GET", "pace")["working"]
+    def _ask_pace(self, seconds: float) -> dict:
+        return self.server.probe.ask("GET", "pace", older=seconds)
 
     def pass_time(self, seconds: float) -> None:
         """Let the server's clock go on by so many seconds at once."""

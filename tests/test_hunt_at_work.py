@@ -1,0 +1,125 @@
+"""What works on after its session: what is waited for, and what is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import panel as pn
+import pytest
+
+from sessionlab.hunt import at_work, names
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(at_work, "time", clock)
+    return clock
+
+
+@pytest.fixture
+async def start():
+    """Start a task that works until its event is set; those that a test forgets are ended."""
+    tasks = []
+
+    async def work(until):
+        await until.wait()
+
+    def start():
+        until = asyncio.Event()
+        tasks.append(asyncio.create_task(work(until)))
+        tasks[-1].until = until
+        return until, tasks[-1]
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def end(one):
+    until, task = one
+    until.set()
+    await task
+
+
+async def test_what_worked_before_is_not_waited_for(start, clock):
+    start()
+    work = at_work.AtWork()
+    assert work.young(3.0) == 0
+    start()
+    assert work.young(3.0) == 1
+
+
+async def test_what_has_ended_is_waited_for_no_longer(start, clock):
+    work = at_work.AtWork()
+    one = start()
+    assert work.young(3.0) == 1
+    await end(one)
+    assert work.young(3.0) == 0
+
+
+async def test_as_long_as_one_or_the_other_ends_the_rest_is_worth_waiting_for(start, clock):
+    """A queue of jobs for a few workers: every two seconds one ends, and the last after 40."""
+    work = at_work.AtWork()
+    jobs = [start() for _ in range(20)]
+    for left in range(20, 0, -1):
+        assert work.young(3.0) == left
+        clock.now += 2.0
+        await end(jobs.pop())
+    assert work.young(3.0) == 0
+
+
+async def test_what_does_not_end_is_given_up_and_what_may_take_longer_is_not(start, clock):
+    work = at_work.AtWork()
+    start()
+    assert (work.young(3.0), work.young(10.0)) == (1, 1)
+    clock.now += 5.0
+    assert (work.young(3.0), work.young(10.0)) == (0, 1)
+    start()  # of the same kind, and new
+    assert (work.young(3.0), work.young(10.0)) == (0, 2)
+    clock.now += 5.0
+    assert (work.young(3.0), work.young(10.0)) == (0, 0)
+
+
+async def test_what_was_given_up_and_ends_all_the_same_is_noticed(start, clock):
+    work = at_work.AtWork()
+    jobs = [start() for _ in range(3)]
+    work.mark()
+    clock.now += 20.0
+    assert work.ended() == 0
+    await end(jobs.pop())
+    start()  # came after the mark
+    assert work.ended() == 1
+
+
+async def test_workers_of_a_pool_and_periodic_callbacks_are_no_work(clock):
+    work = at_work.AtWork()
+    callback = pn.state.add_periodic_callback(lambda: None, period=60_000)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(int).result()
+        found = work.young(3.0)
+        callback.stop()
+    assert found == 0
+
+
+async def test_a_thread_is_work_and_names_what_it_holds(clock):
+    work, done = at_work.AtWork(), threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    found = work.young(3.0)
+    name = names.path_name([threading, threading.__dict__, threading._active, thread, done])
+    done.set()
+    thread.join()
+    assert found == 1
+    assert name.startswith("Thread(") and "_active" not in name
