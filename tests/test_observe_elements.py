@@ -33,9 +33,13 @@ APP = """
     class OwnRow(pn.Row):
         pass
 
+    class Card(pn.viewable.Viewer):
+        def __panel__(self):
+            return pn.pane.Markdown("of a Viewer")
+
     button = pn.widgets.Button(name="add", on_click=add)
     shown = hv.DynamicMap(pn.bind(scatter, size))
-    OwnRow(size, button, count, shown).servable()
+    OwnRow(size, button, count, shown, Card()).servable()
 """
 PLAIN = """
     from bokeh.io import curdoc
@@ -105,7 +109,9 @@ async def test_what_an_app_makes_and_what_becomes_of_it(server, log):
     for widget, text in [("IntSlider", "size ="), ("Button", "button ="), ("IntInput", "count =")]:
         assert made["panel", widget] == line_of(text)
     assert made["bokeh", "Button"] == line_of("button ="), "a model is made for the Panel object that renders it"
-    assert made["panel", "OwnRow"] == line_of("OwnRow(size")
+    assert made["panel", "OwnRow"] == made["panel", "Card"] == line_of("OwnRow(size")
+    assert made["panel", "Markdown"] == line_of("of a Viewer")
+    assert [what for what, *_ in happened(log, "panel", "Card")] == ["created", "rendered", "freed"]
 
     # The line is the helper's, the callback the one that Panel called.
     updates = [e for e in log.events if e["what"] == "updated" and e["callback"] == "add"]

@@ -202,6 +202,9 @@ class Elements:
 
         self._patches.wrap(module.Renderable, "__init__", init)
         self._patches.wrap(module.Renderable, "_cleanup", cleanup)
+        # a Viewer has no model of its own: it is rendered by what it returns
+        self._patches.wrap(module.Viewer, "__init__", self._after("created", "panel"))
+        self._patches.wrap(module.Viewer, "_create_view", self._before("rendered", "panel"))
 
     def _watch_reactive(self, module) -> None:
         def apply(original):
