@@ -226,6 +226,12 @@ def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, 
     assert max(result.per_session["documents"], result.per_session["threads"]) < 0.1
 
 
+def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left):
+    result = hunt(folder("works.py", THREAD.replace("PARTS", "90")), sessions=24, max_seconds=12)
+    assert result.verdict == "undecided", result.culprits
+    assert any("the time was up" in note for note in result.notes)
+
+
 def test_a_task_that_a_library_wraps_is_named_after_the_applications_function(folder, nothing_left):
     result = hunt(folder("works.py", TASK.replace("PARTS", "10**9")), sessions=24, max_seconds=300)
     assert result.verdict == "leak"

@@ -137,6 +137,8 @@ class _Hunt:
         if judgement.verdict == "leak":
             self.progress("who holds it", 0.85)
             judgement = self._trace(judgement)
+        if judgement.verdict == "leak" and self.visitors.unfinished:
+            judgement = dataclasses.replace(judgement, verdict="undecided")
         if judgement.verdict == "undecided" and self._left() < 1:
             self.seen.notes.append("the time was up before it was plain: give more with --max-seconds.")
         self.progress("done", 1.0)

@@ -27,6 +27,7 @@ class Visitors:
     urls : the pages; the visitors take turns on them.
     stay : seconds that a visitor stays besides what the interaction takes.
     linger : seconds of the server's clock that pass before sessions are discarded.
+    unfinished : whether the time was up before it was known which work ends.
     waited : seconds after which work that outlived its session had ended, at most.
     pinned : sessions that stay from the beginning, such as that of ``--reuse-sessions``.
     notes : gains a line where visits failed.
@@ -36,6 +37,7 @@ class Visitors:
         self.server, self.scenario, self.deadline, self.notes = server, scenario, deadline, notes
         self.urls = [url for route, url in server.urls.items() if not route.endswith("autoload.js")]
         self.stay, self.linger, self.waited, self.pinned = 0.0, 0.0, 0.0, 0
+        self.unfinished = False
         self._number = 0
 
     def visit(self, number: int, together: int | None = None) -> None:
@@ -96,7 +98,9 @@ class Visitors:
     def outlast(self) -> bool:
         """Wait long for what still works; whether any has ended since the last window was closed."""
         self.rest(LONG)
-        return self._ask_pace(LONG)["ended"] > 0
+        pace = self._ask_pace(LONG)
+        self.unfinished = pace["working"] > 0
+        return pace["ended"] > 0
 
     def _ask_pace(self, seconds: float) -> dict:
         return self.server.probe.ask("GET", "pace", older=seconds)
