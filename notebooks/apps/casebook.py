@@ -22,7 +22,8 @@ def both(name):
 
 
 def sources(name):
-    return pn.Row(*(pn.pane.Markdown(f"```python\n{path.read_text()}\n```", width=480) for path in both(name)))
+    code = [pn.pane.Markdown(f"```python\n{path.read_text()}\n```", sizing_mode="stretch_width") for path in both(name)]
+    return pn.Row(*code, sizing_mode="stretch_width")
 
 
 async def measure(event):
@@ -38,4 +39,6 @@ async def measure(event):
 
 
 send.on_click(measure)
-pn.Column("## The leak casebook", pn.Row(case, send), found, pn.bind(sources, case)).servable()
+pn.Column(
+    "## The leak casebook", pn.Row(case, send), found, pn.bind(sources, case), sizing_mode="stretch_width"
+).servable()
