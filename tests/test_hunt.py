@@ -226,6 +226,36 @@ def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, 
     assert max(result.per_session["documents"], result.per_session["threads"]) < 0.1
 
 
+REFRESH = """
+    import asyncio
+
+    async def fetch():
+        await asyncio.sleep(1.0)
+
+    async def refresh():
+        while True:
+            await asyncio.create_task(fetch())
+
+    def start():
+        return asyncio.get_running_loop().create_task(refresh())
+"""
+FETCHES = """
+    import panel as pn
+    import refreshing
+
+    pn.extension()
+    pn.state.as_cached("refresh", refreshing.start)
+    pn.pane.Markdown("for all users").servable()
+"""
+
+
+def test_what_an_app_does_all_the_time_for_everybody_is_not_waited_for(folder, nothing_left):
+    folder("refreshing.py", REFRESH)
+    result = hunt(folder("fetches.py", FETCHES), sessions=24, max_seconds=60)
+    assert (result.verdict, result.sessions >= 24) == ("clean", True)
+    assert not any("the time was up" in note for note in result.notes)
+
+
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left):
     result = hunt(folder("works.py", THREAD.replace("PARTS", "90")), sessions=24, max_seconds=12)
     assert result.verdict == "undecided", result.culprits

@@ -58,12 +58,25 @@ async def test_what_worked_before_is_not_waited_for(start, clock):
     work = at_work.AtWork()
     assert work.young(3.0) == 0
     start()
+    work.leave()
     assert work.young(3.0) == 1
 
 
 async def test_what_has_ended_is_waited_for_no_longer(start, clock):
     work = at_work.AtWork()
     one = start()
+    work.leave()
+    assert work.young(3.0) == 1
+    await end(one)
+    assert work.young(3.0) == 0
+
+
+async def test_what_begins_after_the_sessions_is_not_waited_for(start, clock):
+    """Such as what an application does every second for all of its users: some of that works at any time."""
+    work = at_work.AtWork()
+    one = start()
+    work.leave()
+    start()
     assert work.young(3.0) == 1
     await end(one)
     assert work.young(3.0) == 0
@@ -73,6 +86,7 @@ async def test_as_long_as_one_or_the_other_ends_the_rest_is_worth_waiting_for(st
     """A queue of jobs for a few workers: every two seconds one ends, and the last after 40."""
     work = at_work.AtWork()
     jobs = [start() for _ in range(20)]
+    work.leave()
     for left in range(20, 0, -1):
         assert work.young(3.0) == left
         clock.now += 2.0
@@ -83,10 +97,12 @@ async def test_as_long_as_one_or_the_other_ends_the_rest_is_worth_waiting_for(st
 async def test_what_does_not_end_is_given_up_and_what_may_take_longer_is_not(start, clock):
     work = at_work.AtWork()
     start()
+    work.leave()
     assert (work.young(3.0), work.young(10.0)) == (1, 1)
     clock.now += 5.0
     assert (work.young(3.0), work.young(10.0)) == (0, 1)
     start()  # of the same kind, and new
+    work.leave()
     assert (work.young(3.0), work.young(10.0)) == (0, 2)
     clock.now += 5.0
     assert (work.young(3.0), work.young(10.0)) == (0, 0)
@@ -108,6 +124,7 @@ async def test_workers_of_a_pool_and_periodic_callbacks_are_no_work(clock):
     callback = pn.state.add_periodic_callback(lambda: None, period=60_000)
     with ThreadPoolExecutor(2) as pool:
         pool.submit(int).result()
+        work.leave()
         found = work.young(3.0)
         callback.stop()
     assert found == 0
@@ -117,6 +134,7 @@ async def test_a_thread_is_work_and_names_what_it_holds(clock):
     work, done = at_work.AtWork(), threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
+    work.leave()
     found = work.young(3.0)
     name = names.path_name([threading, threading.__dict__, threading._active, thread, done])
     done.set()

@@ -56,17 +56,22 @@ class AtWork:
     """
 
     def __init__(self) -> None:
-        self._own, self._marked = Those(_working()), Those()
+        self._own, self._left, self._marked = Those(_working()), Those(), Those()
         self._kinds: dict[str, Kind] = {}
 
+    def leave(self) -> None:
+        """The sessions have ended: what works now may be what is left of them; what begins later is none of theirs."""
+        self._left = Those(self._working())
+
     def young(self, seconds: float) -> int:
-        """How many work of whose kind one or the other has always ended within so many seconds."""
+        """How many are left of whose kind one or the other has always ended within so many seconds."""
         now, groups = time.monotonic(), collections.defaultdict(list)
         for thing in self._working():
             groups[names.described(thing)].append(thing)
         for name, things in groups.items():
             self._kinds.setdefault(name, Kind(now)).look(things, now)
-        return sum(len(things) for name, things in groups.items() if self._kinds[name].longest < seconds)
+        may_end = [things for name, things in groups.items() if self._kinds[name].longest < seconds]
+        return sum(thing in self._left for things in may_end for thing in things)
 
     def mark(self) -> None:
         """Remember what works now."""

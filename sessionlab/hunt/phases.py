@@ -242,7 +242,9 @@ class _Hunt:
 
     def _after_work(self, judgement: Judgement) -> Judgement:
         """The same decision after the end of what still works for sessions that have ended, as far as it ends."""
-        if judgement.verdict not in ("leak", "undecided") or not self.visitors.outlast():
+        if judgement.verdict not in ("leak", "undecided"):
+            return judgement
+        if self.visitors.outlast() < max(2, self.sizes[-1] // 10):  # what works for nobody ends now and then, too
             return judgement
         if not self.seen.worked:
             self.seen.notes.append("some work went on after its session; its end was waited for.")

@@ -54,8 +54,9 @@ class Retainers:
     async def pace(self, ask) -> dict:
         """How long (in seconds) a visit has to stay until every callback that it waits for has run once, how many
         of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks and threads
-        work that may end within ``older`` seconds: a busy indicator goes off half a second after the work, though its
-        session has ended; and how many have ended since the window was closed."""
+        that worked when this was last asked with ``left`` may end within ``older`` seconds: a busy indicator goes off
+        half a second after the work, though its session has ended; and how many have ended since the window was closed.
+        """
         periods, soon = [], 0
         for _, session in self._probe()._sessions():
             for callback in session.document.session_callbacks:
@@ -63,6 +64,8 @@ class Retainers:
                 seconds = (getattr(callback, "timeout" if once else "period", None) or 0) / 1000
                 periods.append(seconds)
                 soon += once and seconds <= SOON
+        if ask.flag("left"):
+            self._at_work.leave()
         working = self._at_work.young(ask.number("older"))
         return {"periods": sorted(periods), "soon": soon, "working": working, "ended": self._at_work.ended()}
 

@@ -90,20 +90,21 @@ class Visitors:
     def rest(self, seconds: float = A_WHILE) -> None:
         """Wait for what works a moment longer than its session; not for what has worked for so many seconds."""
         begin, pause = time.monotonic(), threading.Event()
+        self._ask_pace(seconds, left=1)
         while self._ask_pace(seconds)["working"] and time.monotonic() < self.deadline:
             pause.wait(0.05)
         if not self._ask_pace(math.inf)["working"]:
             self.waited = max(self.waited, time.monotonic() - begin)
 
-    def outlast(self) -> bool:
-        """Wait long for what still works; whether any has ended since the last window was closed."""
+    def outlast(self) -> int:
+        """Wait long for what still works; how many have ended since the last window was closed."""
         self.rest(LONG)
         pace = self._ask_pace(LONG)
         self.unfinished = pace["working"] > 0
-        return pace["ended"] > 0
+        return pace["ended"]
 
-    def _ask_pace(self, seconds: float) -> dict:
-        return self.server.probe.ask("GET", "pace", older=seconds)
+    def _ask_pace(self, seconds: float, left: int = 0) -> dict:
+        return self.server.probe.ask("GET", "pace", older=seconds, left=left)
 
     def pass_time(self, seconds: float) -> None:
         """Let the server's clock go on by so many seconds at once."""
