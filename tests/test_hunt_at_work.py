@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -141,3 +142,16 @@ async def test_a_thread_is_work_and_names_what_it_holds(clock):
     thread.join()
     assert found == 1
     assert name.startswith("Thread(") and "_active" not in name
+
+
+async def test_what_is_remembered_is_no_object_that_the_collector_counts(start, clock):
+    work = at_work.AtWork()
+    jobs = [start() for _ in range(3)]
+    work.leave()
+    work.mark()
+    work.young(3.0)
+    await end(jobs.pop())
+    work.young(3.0)
+    tables = vars(work).values()
+    kept = [x for table in tables for x in (*table, *(table.values() if isinstance(table, dict) else ()))]
+    assert kept and not any(gc.is_tracked(x) for x in kept)

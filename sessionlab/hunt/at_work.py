@@ -6,11 +6,9 @@ is worth waiting for; when for some seconds none did, it is not.
 
 from __future__ import annotations
 
-import collections
+import asyncio
 import threading
 import time
-import weakref
-from collections.abc import Iterable
 from concurrent.futures.thread import _worker
 
 from sessionlab.hunt import names
@@ -19,70 +17,52 @@ from sessionlab.observe.census import tasks_at_work
 _REPEATS = "_async_repeat"  # the coroutine of a Panel PeriodicCallback: it works until it is stopped
 
 
-class Those:
-    """Tasks or threads, as far as they are still there."""
-
-    def __init__(self, things: Iterable = ()):
-        self._things = weakref.WeakSet(things)
-        self._number = len(self._things)
-
-    def __contains__(self, thing) -> bool:
-        return thing in self._things
-
-    def ended(self, working: list) -> int:
-        """How many of them are not among those that work now."""
-        return self._number - sum(thing in self._things for thing in working)
-
-
-class Kind:
-    """Tasks or threads that run the same.
-
-    ``longest``: seconds in which some of them worked and none ended, at most.
-    """
-
-    def __init__(self, now: float):
-        self._since, self._last, self.longest = now, Those(), 0.0
-
-    def look(self, working: list, now: float) -> None:
-        if self._last.ended(working):
-            self._since = now
-        self._last, self.longest = Those(working), max(self.longest, now - self._since)
-
-
 class AtWork:
     """The tasks and threads that came after this was made.
 
     Left out are those in which Tornado serves, periodic callbacks, and the workers of pools: they wait for work.
+    What is remembered of them is text and numbers: any object, a weak reference too, would be counted as a gain.
     """
 
     def __init__(self) -> None:
-        self._own, self._left, self._marked = Those(_working()), Those(), Those()
-        self._kinds: dict[str, Kind] = {}
+        self._own: dict[str, str] = {}
+        self._own = self._working()
+        self._left = self._marked = frozenset()
+        self._kinds: dict[str, str] = {}  # of the last look
+        self._since: dict[str, float] = {}  # when the last of a kind ended, or the first began
+        self._longest: dict[str, float] = {}  # seconds in which some of a kind worked and none ended, at most
 
     def leave(self) -> None:
         """The sessions have ended: what works now may be what is left of them; what begins later is none of theirs."""
-        self._left = Those(self._working())
+        self._left = frozenset(self._working())
 
     def young(self, seconds: float) -> int:
         """How many are left of whose kind one or the other has always ended within so many seconds."""
-        now, groups = time.monotonic(), collections.defaultdict(list)
-        for thing in self._working():
-            groups[names.described(thing)].append(thing)
-        for name, things in groups.items():
-            self._kinds.setdefault(name, Kind(now)).look(things, now)
-        may_end = [things for name, things in groups.items() if self._kinds[name].longest < seconds]
-        return sum(thing in self._left for things in may_end for thing in things)
+        now, before, working = time.monotonic(), self._kinds, self._working()
+        ended = {kind for key, kind in before.items() if key not in working}
+        going = {kind for key, kind in before.items() if key in working} - ended
+        for kind in set(working.values()):
+            if kind not in going:
+                self._since[kind] = now
+            self._longest[kind] = max(self._longest.get(kind, 0.0), now - self._since[kind])
+        self._kinds = working
+        return sum(self._longest[kind] < seconds for key, kind in working.items() if key in self._left)
 
     def mark(self) -> None:
         """Remember what works now."""
-        self._marked = Those(self._working())
+        self._marked = frozenset(self._working())
 
     def ended(self) -> int:
         """How many of those that worked at the last mark have ended."""
-        return self._marked.ended(self._working())
+        return len(self._marked.difference(self._working()))
 
-    def _working(self) -> list:
-        return [thing for thing in _working() if thing not in self._own]
+    def _working(self) -> dict[str, str]:
+        """The kind of each, by what tells it from all others: addresses are used again, numbered names are not."""
+        found = {}
+        for thing in _working():
+            name = thing.get_name() if isinstance(thing, asyncio.Task) else thing.name
+            found[f"{id(thing)} {name}"] = names.described(thing)
+        return {key: kind for key, kind in found.items() if key not in self._own}
 
 
 def _working() -> list:
