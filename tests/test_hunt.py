@@ -256,6 +256,14 @@ def test_what_an_app_does_all_the_time_for_everybody_is_not_waited_for(folder, n
     assert not any("the time was up" in note for note in result.notes)
 
 
+def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left):
+    folder("refreshing.py", REFRESH + "    KEPT = []\n")
+    source = FETCHES + "    refreshing.KEPT.append(bytearray(50_000))\n"
+    result = hunt(folder("fetches.py", source), sessions=24, max_seconds=60)
+    assert (result.verdict, result.culprits[0].holder) == ("leak", "refreshing.KEPT")
+    assert not any("some work went on" in note for note in result.notes)
+
+
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left):
     result = hunt(folder("works.py", THREAD.replace("PARTS", "90")), sessions=24, max_seconds=12)
     assert result.verdict == "undecided", result.culprits
