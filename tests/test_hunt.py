@@ -265,7 +265,7 @@ def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left)
 
 
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left):
-    result = hunt(folder("works.py", THREAD.replace("PARTS", "90")), sessions=24, max_seconds=12)
+    result = hunt(folder("works.py", THREAD.replace("PARTS", "600")), sessions=12, max_seconds=9)
     assert result.verdict == "undecided", result.culprits
     assert any("the time was up" in note for note in result.notes)
 
