@@ -339,7 +339,9 @@ def test_without_any_browser_the_advice_says_how_to_get_one(bare):
 def test_the_order_is_CHROME_PATH_then_playwrights_then_PATH(bare, monkeypatch, tmp_path):
     from sessionlab.visit.browser import _playwrights_own
 
-    later, sooner = bare("google-chrome"), bare("chromium")
+    later, sooner, shell = bare("google-chrome"), bare("chromium"), bare("chromium-headless-shell")
+    assert find_chromium() == shell
+    shell.unlink()
     assert find_chromium() == sooner
     sooner.unlink()
     assert find_chromium() == later
@@ -348,6 +350,13 @@ def test_the_order_is_CHROME_PATH_then_playwrights_then_PATH(bare, monkeypatch, 
     own.parent.mkdir(parents=True)
     own.symlink_to(later)
     assert find_chromium() == own
+    folder = (
+        tmp_path / "playwright" / own.relative_to(tmp_path / "playwright").parts[0].replace("m-", "m_headless_shell-")
+    )
+    shell = folder / "chrome-headless-shell-linux64" / "chrome-headless-shell"
+    shell.parent.mkdir(parents=True)
+    shell.symlink_to(later)
+    assert find_chromium() == shell
     monkeypatch.setenv("CHROME_PATH", str(later))
     assert find_chromium() == later
 
@@ -406,13 +415,14 @@ def test_get_browser_installs_nothing_over_a_wrong_CHROME_PATH(bare, monkeypatch
     assert out == "" and "CHROME_PATH" in err
 
 
+@pytest.mark.parametrize("package", ["chromium-headless-shell", "chromium"])
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can install with apt")
-def test_get_browser_installs_with_apt_where_that_is_a_real_package(bare, capfd):
-    bare("apt-cache", "#!/bin/sh\necho 'Package: chromium'\n")
-    installs = """[ "$*" = "install -y chromium" ] && printf '#!/bin/sh\\n' > "$0-made" && chmod 755 "$0-made" """
-    bare("apt-get", f'#!/bin/sh\nPATH=/usr/bin:/bin\n{installs}&& mv "$0-made" "${{0%apt-get}}chromium"\ntrue\n')
-    assert get_browser._found_or_installed().name == "chromium"
-    assert capfd.readouterr().out.splitlines() == ["$ apt-get update", "$ apt-get install -y chromium"]
+def test_get_browser_installs_with_apt_what_is_a_real_package(bare, capfd, package):
+    bare("apt-cache", f'#!/bin/sh\n[ "$2" = {package} ] && echo "Package: {package}"\n')
+    installs = f"""[ "$*" = "install -y {package}" ] && printf '#!/bin/sh\\n' > "$0-made" && chmod 755 "$0-made" """
+    bare("apt-get", f'#!/bin/sh\nPATH=/usr/bin:/bin\n{installs}&& mv "$0-made" "${{0%apt-get}}{package}"\ntrue\n')
+    assert get_browser._found_or_installed().name == package
+    assert capfd.readouterr().out.splitlines() == ["$ apt-get update", f"$ apt-get install -y {package}"]
 
 
 def test_get_browser_turns_to_playwright_where_apt_has_a_snap_and_fails_in_plain_words(bare, monkeypatch, capfd):

@@ -10,7 +10,6 @@ Python process ends, however that happens, the browser ends with it: both hang o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -22,7 +21,10 @@ from pathlib import Path
 from sessionlab.errors import NoBrowser, VisitFailed, WrongBrowserPath
 from sessionlab.visit.tab import RECORDER, Tab
 
+# The headless shell is the same engine without windows. It opens a page with a third of the processor time.
+SHELL = "chromium-headless-shell"
 ON_PATH = (
+    SHELL,
     "chromium",
     "chromium-browser",
     "google-chrome",
@@ -41,8 +43,10 @@ GET_ONE = "run `python -m sessionlab.visit.get_browser`, or set CHROME_PATH to a
 # -- find -----------------------------------------------------------------------------------------------------
 
 
-def find_chromium() -> Path:
+def find_chromium(own: Path | None = None) -> Path:
     """The browser to drive: ``CHROME_PATH``, else Playwright's own, else one on PATH or among the applications.
+
+    ``own`` is where Playwright keeps its Chromium, for a caller that knows; asking Playwright takes most of a second.
 
     Raises
     ------
@@ -57,22 +61,29 @@ def find_chromium() -> Path:
             )
         return Path(named)
     passed_over = []
-    for path in _installed():
+    for path in _installed(own):
         if not (why := _unusable(path)):
             return path
         passed_over.append(why)
     raise NoBrowser("There is no Chromium on this machine.", why="\n".join(passed_over), advice=GET_ONE)
 
 
-def _installed() -> Iterator[Path]:
-    own = _playwrights_own()
-    if own is not None and own.exists():
-        yield own
+def _installed(own: Path | None) -> Iterator[Path]:
+    if own := own or _playwrights_own():
+        yield from (path for path in (*_shells_of(own), own) if path.exists())
     yield from (Path(found) for name in ON_PATH if (found := shutil.which(name)))
     if sys.platform == "darwin":
         for folder in (Path("/Applications"), Path.home() / "Applications"):
             apps = (folder / f"{name}.app/Contents/MacOS/{name}" for name in MAC_APPS)
             yield from (app for app in apps if app.exists())
+
+
+def _shells_of(own: Path) -> Iterator[Path]:
+    """The headless shell that Playwright downloads together with its Chromium, into a folder beside it."""
+    for folder in own.parents:
+        if folder.name.startswith("chromium-"):
+            beside = folder.with_name(folder.name.replace("chromium-", "chromium_headless_shell-", 1))
+            yield from (path for path in beside.glob("*/*headless*shell*") if path.suffix in ("", ".exe"))
 
 
 def _playwrights_own() -> Path | None:
@@ -122,22 +133,23 @@ class Browser:
         self._playwright = self._chromium = None
 
     async def start(self) -> Browser:
-        self.path = path = self.path or await asyncio.to_thread(find_chromium)
         try:
             from playwright.async_api import Error, async_playwright
         except ImportError:
             raise NoBrowser("Playwright is not installed.", advice='run `pip install "sessionlab[lab]"`.') from None
         self._playwright = await async_playwright().start()
         try:
-            self._chromium = await self._playwright.chromium.launch(
-                executable_path=path,
+            chromium = self._playwright.chromium
+            self.path = self.path or find_chromium(Path(chromium.executable_path))
+            self._chromium = await chromium.launch(
+                executable_path=self.path,
                 chromium_sandbox=not _root(),  # as root Chromium does not start with its sandbox
                 args=FLAGS,
                 handle_sigint=False,  # interrupting a cell must not close the browser
             )
         except Error as error:
             await self.close()
-            raise _not_started(path, error.message) from None
+            raise _not_started(self.path, error.message) from None
         except BaseException:
             await self.close()
             raise

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from sessionlab.errors import NoBrowser, SessionLabError, WrongBrowserPath
-from sessionlab.visit.browser import Browser, find_chromium
+from sessionlab.visit.browser import SHELL, Browser, find_chromium
 
 COLOUR = (102, 51, 153)
 PAGE = f"data:text/html,<body style='background: rgb{COLOUR}'>"
@@ -42,7 +42,7 @@ def _found_or_installed() -> Path:
 
 
 def _install() -> Path:
-    if _apt_has_one() and _run("apt-get", "install", "-y", "chromium"):
+    if (package := _package_of_apt()) and _run("apt-get", "install", "-y", package):
         try:
             return find_chromium()
         except NoBrowser:
@@ -58,12 +58,15 @@ def _install() -> Path:
         ) from None
 
 
-def _apt_has_one() -> bool:
-    """Whether apt can install a real Chromium here; on Ubuntu its package is an empty one that asks for a snap."""
+def _package_of_apt() -> str | None:
+    """What apt can install here; on Ubuntu its package of a Chromium is an empty one that asks for a snap."""
     if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") and _run("apt-get", "update")):
-        return False
-    shown = subprocess.run(["apt-cache", "show", "chromium"], capture_output=True, text=True)
-    return shown.returncode == 0 and "Package: chromium" in shown.stdout and "snap" not in shown.stdout.lower()
+        return None
+    for package in (SHELL, "chromium"):
+        shown = subprocess.run(["apt-cache", "show", package], capture_output=True, text=True)
+        if shown.returncode == 0 and f"Package: {package}\n" in shown.stdout and "snap" not in shown.stdout.lower():
+            return package
+    return None
 
 
 def _run(*command: str) -> bool:
