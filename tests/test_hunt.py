@@ -224,6 +224,7 @@ def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, 
     result = hunt(folder("works.py", source.replace("PARTS", parts)), sessions=24, max_seconds=300)
     assert result.verdict == "clean", result.culprits
     assert max(result.per_session["documents"], result.per_session["threads"]) < 0.1
+    assert result.per_session["objects"] < 1
 
 
 REFRESH = """

@@ -9,9 +9,11 @@ from collections import Counter
 
 import pytest
 
+from sessionlab.hunt import source
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import groups_of
 from sessionlab.hunt.ledger import Ledger
+from sessionlab.hunt.retainers import Retainers
 
 
 class Thing:
@@ -26,9 +28,10 @@ class Thing:
 
 @pytest.fixture
 def home(monkeypatch):
-    """A module that outlives every session, with a list in it."""
+    """A module that outlives every session, with a list and a table in it."""
     module = types.ModuleType("home_of_the_kept")
     module.kept = [Thing(), Thing()]
+    module.table = {"first": Thing()}
     monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
     return module
 
@@ -102,3 +105,51 @@ def test_a_ledger_keeps_nothing_alive(home, ledger):
     home.kept.clear()
     gc.collect()
     assert gone() is None
+
+
+async def test_a_list_in_the_place_of_a_dead_one_has_gained_nothing(home, ledger):
+    late = ["a", "b", "c", "d", "e"]
+    home.kept.append(late)
+    ledger.lengths[0][id(late)] = 1  # as if another list had lived there
+    ledger.ends[0][id(late)] = id(home) << 64 | id(home)
+    ledger.turn()
+    late.append("f")
+    ledger.turn()
+    late.insert(0, "z")
+    ledger.turn()
+    assert ledger.grew(late) == [0, 1, 1], "it grows at either end"
+
+
+async def test_a_tuple_in_the_place_of_a_dead_one_is_no_holder(home, ledger):
+    late = home.table["late"] = (Thing(), 0)
+    ledger.turn()
+    ledger.old.add(id(late))  # as if another tuple had lived there
+    ledger.cohorts[0].discard(id(late))
+    walk = Walk(ledger)
+    assert held(walk, late) == []
+    assert late[0] in held(walk, home.table)
+
+
+async def test_a_walk_leaves_nothing_behind(home, ledger):
+    def references() -> int:
+        """Abstract base classes remember by weak references the classes that they were asked about."""
+        return sum(isinstance(thing, weakref.ref) for thing in gc.get_objects())
+
+    Walk(ledger)
+    home.kept += [type(f"Unknown{number}", (), {})() for number in range(50)]
+    before = references()
+    Walk(ledger)
+    assert references() - before < 50
+
+
+async def test_what_the_last_look_left_is_forgotten_when_a_window_is_closed(home):
+    probe, ask = Thing(tornados=[]), Thing(flag=lambda name: False, request=None)
+    hunter = Retainers(probe)
+    await hunter.turn(ask)
+    home.kept += [Thing() for _ in range(20)]
+    await hunter.turn(ask)
+    await hunter.holders(ask)
+    source.use_of("kept", (__file__,))
+    assert hunter._growing and source._parsed.cache_info().currsize
+    await hunter.turn(ask)
+    assert not hunter._growing and not source._parsed.cache_info().currsize

@@ -44,6 +44,11 @@ def panel_cache(holder: str, files: tuple[str, ...]) -> dict | None:
     }
 
 
+def forget() -> None:
+    """Let go of what was read in the application's files."""
+    _caches.cache_clear()
+
+
 @functools.lru_cache(maxsize=8)
 def _caches(files: tuple[str, ...]) -> dict[str, tuple]:
     """hash -> (function, line, max_items, ttl) of every cached function in the application's files."""

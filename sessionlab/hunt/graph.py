@@ -25,7 +25,8 @@ from sessionlab.observe.census import tasks_at_work
 # A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
 PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
 ATOMS = PROXIES | {int, float, complex, str, bytes, bool, type(None), type(...), range}
-_WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+# Looked for among the bases: they are abstract base classes, which remember every class that issubclass() asks about.
+_WEAK = frozenset({weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary})
 
 
 class Walk:
@@ -122,13 +123,13 @@ class Walk:
         module = kind.__module__
         if isinstance(module, str) and module.startswith("sessionlab."):
             return ()  # the lab holds what it looks at
-        if issubclass(kind, _WEAK):
-            data = getattr(thing, "data", None)
-            if issubclass(kind, weakref.WeakKeyDictionary) and isinstance(data, dict) and not last:
+        if not _WEAK.isdisjoint(kind.__mro__):
+            data, by_key = getattr(thing, "data", None), weakref.WeakKeyDictionary in kind.__mro__
+            if by_key and isinstance(data, dict) and not last:
                 if id(data) not in self._places:
                     self._add(data, place)
                     self._later.add(len(self.things) - 1)
-            elif last and issubclass(kind, weakref.WeakKeyDictionary):
+            elif last and by_key:
                 return [data]
             return ()
         if issubclass(kind, asyncio.AbstractEventLoop):
@@ -160,7 +161,13 @@ class Walk:
                 return
             place = self._add(thing, above)
         if place in self._tops and above >= 0 and above not in self._tops:
-            self.edges.setdefault(above, []).append(place)
+            self.edges.setdefault(self._may_gain(above), []).append(place)
+
+    def _may_gain(self, place: int) -> int:
+        """What holds the thing at ``place``, if that is a tuple: one with something young is young itself."""
+        while isinstance(self.things[place], tuple) and self.above[place] >= 0:
+            place = self.above[place]
+        return place
 
     def _add(self, thing, above: int) -> int:
         place = self._places[id(thing)] = len(self.things)

@@ -154,6 +154,7 @@ KNOWN = (
 # They grow because something else does, which is named as well.
 CONSEQUENCES = re.compile(
     r"\.loggerMap$|^threading\._(shutdown_locks|dangling)|^concurrent\.futures\.thread\._threads|maxsize=\w+\."
+    r"|\._abc_impl\b"
 )
 
 

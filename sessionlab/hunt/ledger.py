@@ -5,7 +5,8 @@ nothing alive. What was there before the oldest window is *old*; everything youn
 window in which it was born. What is still there of a cohort when a later window closes has outlived its sessions.
 
 The address of what has died is used again, and what lives there then would pass for the earlier thing. Of instances,
-a weak reference tells; of dicts and lists nothing does, but they hang on instances mostly.
+a weak reference tells; a list was replaced if neither its first nor its last item is what it was. Of dicts nothing
+tells, but they hang on instances mostly.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ MOST = 3  # windows that are kept apart; older ones become part of what is old
 
 
 class Ledger:
-    """``old`` ids, one set of ids in ``cohorts`` per window; container ``lengths`` and numbers of objects by type
-    (``types``) at each of its ends; a weak reference (``refs``) to every instance, by its id."""
+    """``old`` ids, one set of ids in ``cohorts`` per window; container ``lengths``, the ``ends`` of lists (two ids as
+    one number) and numbers of objects by type (``types``) at each of its ends; a weak reference (``refs``) to every
+    instance, by its id."""
 
     def __init__(self):
         self.old: set[int] = set()
         self.cohorts: list[set[int]] = []
         self.lengths: list[dict[int, int]] = []
+        self.ends: list[dict[int, int]] = []
         self.types: list[dict[int, int]] = []
         self.refs: dict[int, weakref.ref] = {}
 
@@ -40,7 +43,10 @@ class Ledger:
 
         The first call opens the first window. The caller has collected garbage.
         """
-        lengths = {id(thing): length for thing, length in scan()}
+        found = scan()
+        lengths = {id(thing): length for thing, length in found}
+        ends = {id(thing): id(thing[0]) << 64 | id(thing[-1]) for thing, _ in found if type(thing) is list and thing}
+        del found
         reborn = self._refer(gc.get_objects())
         self.old -= reborn
         self.cohorts = [cohort - reborn for cohort in self.cohorts]
@@ -48,16 +54,18 @@ class Ledger:
         ids, types = set(map(id, objects)), dict(collections.Counter(map(id, map(type, objects))))
         del objects
         if not self.lengths:
-            self.old, self.lengths, self.types = ids, [lengths], [types]
+            self.old, self.lengths, self.ends, self.types = ids, [lengths], [ends], [types]
             return 0
         self.old &= ids
         newborn = ids.difference(self.old, *self.cohorts)
         self.cohorts = [cohort & ids for cohort in self.cohorts] + [newborn]
         self.lengths.append(lengths)
+        self.ends.append(ends)
         self.types.append(types)
         if len(self.cohorts) > MOST:
             self.old |= self.cohorts.pop(0)
             self.lengths.pop(0)
+            self.ends.pop(0)
             self.types.pop(0)
         return len(newborn)
 
@@ -65,6 +73,7 @@ class Ledger:
         """Take back the end of the newest window: what is born or dies from now on belongs to it."""
         self.cohorts.pop()
         self.lengths.pop()
+        self.ends.pop()
         self.types.pop()
 
     def _refer(self, objects: list) -> set[int]:
@@ -99,8 +108,11 @@ class Ledger:
     def grew(self, thing) -> list[int]:
         """Items that a container gained in each window; none in those before it was there."""
         lengths = [noted.get(id(thing)) for noted in self.lengths]
+        ends = [noted.get(id(thing)) for noted in self.ends]
+        pairs = zip(itertools.pairwise(lengths), itertools.pairwise(ends), strict=True)
         return [
-            0 if before is None or after is None else after - before for before, after in itertools.pairwise(lengths)
+            0 if before is None or after is None or _replaced(*end) else after - before
+            for (before, after), end in pairs
         ]
 
     def more(self, kinds: Iterable[type]) -> list[int]:
@@ -117,3 +129,8 @@ class Ledger:
     def net(self) -> list[int]:
         """How many more objects of any type there were at the end of each window than at its begin."""
         return [sum(after.values()) - sum(before.values()) for before, after in itertools.pairwise(self.types)]
+
+
+def _replaced(before: int | None, after: int | None) -> bool:
+    """Whether these are the ends of two lists that lived at one address, one after the other."""
+    return before is not None and after is not None and before >> 64 != after >> 64 and (before ^ after) % 2**64 != 0

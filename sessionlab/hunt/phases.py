@@ -248,9 +248,9 @@ class _Hunt:
             return judgement
         if not self.seen.worked:
             self.seen.notes.append("some work went on after its session; its end was waited for.")
-        self.seen.counts[-1] = (self.seen.counts[-1][0], self._census())
         self.seen.worked = True
         self.probe.ask("POST", "turn", again=1, patience=60)
+        self.seen.counts[-1] = (self.seen.counts[-1][0], self._census())
         return self._decide()
 
     def _a_day_later(self, judgement: Judgement) -> Judgement:

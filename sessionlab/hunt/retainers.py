@@ -70,7 +70,13 @@ class Retainers:
         return {"periods": sorted(periods), "soon": soon, "working": working, "ended": self._at_work.ended()}
 
     async def turn(self, ask) -> dict:
-        """Close a window and open the next; or close the newest ``again``, as it is now."""
+        """Close a window and open the next; or close the newest ``again``, as it is now.
+
+        What was remembered of the last look is forgotten: it would be counted.
+        """
+        self._growing = {}
+        caches.forget()
+        source.forget()
         await settle()
         begin = time.monotonic()
         if ask.flag("again"):

@@ -63,6 +63,11 @@ def app_files(scripts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*scripts, *(f for f in modules if isinstance(f, str) and is_app_file(f))]))
 
 
+def forget() -> None:
+    """Let go of the files that were read."""
+    _parsed.cache_clear()
+
+
 @functools.lru_cache(maxsize=256)
 def _parsed(file: str):
     try:
