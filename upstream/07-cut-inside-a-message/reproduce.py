@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -66,14 +67,18 @@ async def main():
         process = await asyncio.create_subprocess_exec(
             *(browser, "--headless", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}"),
             *("--remote-debugging-port=0", f"http://127.0.0.1:{server.port}/"),
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             return await watch(events)
         finally:
-            process.terminate()
-            await process.wait()
+            if hasattr(os, "killpg"):  # the command may be a script that starts the browser
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                process.terminate()
+            await process.communicate()  # until the last that writes there has ended
             server.stop()
 
 
