@@ -1,6 +1,6 @@
 """The lab of the course: start a server, visit it, disturb it, look inside, hunt its leaks, audit it.
 
-    from sessionlab import serve, visit, Outage, hunt, audit
+    from sessionlab import serve, serving, visit, Outage, hunt, audit
 
 Each name is loaded when it is first used, so that an application that imports only
 ``sessionlab.harden`` loads nothing of the lab.
@@ -12,6 +12,7 @@ import types
 
 _DOORS = {
     "serve": "sessionlab.serve",
+    "serving": "sessionlab.serve",
     "visit": "sessionlab.visit",
     "Outage": "sessionlab.disturb",
     "hunt": "sessionlab.hunt",

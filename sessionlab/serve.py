@@ -3,12 +3,16 @@
     with serve("app.py", lifetime=2, check=0.5) as server:
         print(server.url)
 
+    async with serving("app.py") as server:  # the event loop goes on meanwhile
+        ...
+
 The server is ``panel serve`` or ``bokeh serve``, started by ``observe/launch.py``; it ends when the lab ends,
 however that happens (``child.py``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 import os
@@ -20,7 +24,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -101,6 +105,19 @@ def serve(
     targets, extra_env = _targets(apps)
     environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
     return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: str | os.PathLike | Sequence[str | os.PathLike], **options) -> AsyncIterator[Server]:
+    """`serve` for code that runs beside other code: neither the start nor the end holds up the event loop.
+
+    Parameters, options and errors are those of `serve`.
+    """
+    server = await asyncio.to_thread(serve, app, **options)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop)
 
 
 def _unknown_option(name: str) -> UnknownOption:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from machine import alive
 
-from sessionlab import serve
+from sessionlab import serve, serving
 from sessionlab.errors import (
     AppFailed,
     AppNotFound,
@@ -41,6 +42,13 @@ def nothing_left():
     while (left := children() - before) and time.monotonic() < deadline:
         psutil.wait_procs([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)], timeout=0.1)
     assert not left
+
+
+def wait_until(condition, seconds=20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def get(url: str) -> str:
@@ -262,3 +270,45 @@ def test_a_forgotten_server_ends_with_its_last_reference(app, nothing_left):
     pid = server.pid
     del server
     assert not alive(pid)
+
+
+# -- beside other code --------------------------------------------------------------------------------------------
+
+
+async def test_neither_start_nor_end_of_serving_holds_up_the_event_loop(app, nothing_left):
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.01)
+
+    counting = asyncio.create_task(count())
+    async with serving(app(), lifetime=2) as server:
+        assert turns > 10
+        assert "<title>" in await asyncio.to_thread(get, server.url)
+        until_now = turns
+    assert not server.alive and turns > until_now + 3
+    counting.cancel()
+
+
+async def test_serving_says_what_serve_says_about_bad_input(nothing_left):
+    with pytest.raises(AppNotFound):
+        async with serving("nowhere.py"):
+            pass
+
+
+async def test_who_gives_up_waiting_for_serving_leaves_nothing_behind(app, nothing_left):
+    async def start():
+        async with serving(app()):
+            raise AssertionError("it was to be cancelled before")
+
+    before = children()
+    starting = asyncio.create_task(start())
+    await asyncio.to_thread(wait_until, lambda: children() != before)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    # The start itself cannot be broken off; the server ends when it is there.
+    await asyncio.to_thread(wait_until, lambda: children() == before)

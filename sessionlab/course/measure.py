@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sessionlab.errors import AppFailed, SessionLabError
 from sessionlab.observe.results import Census, Result
-from sessionlab.serve import Server, serve
+from sessionlab.serve import Server, serving
 from sessionlab.visit.crowd import visit_together
 from sessionlab.visit.protocol import Session
 
@@ -112,7 +112,7 @@ async def left_behind(
 
 
 async def _left_behind(apps: Sequence[str | os.PathLike], visits: int, warm_up: int, during, framework: str):
-    with await asyncio.to_thread(serve, apps, framework=framework, ready_timeout=READY) as server:
+    async with serving(apps, framework=framework, ready_timeout=READY) as server:
         await asyncio.to_thread(_freeze, server)
         for name in map(_name, apps):
             await _visit(server.urls[f"/{name}"], warm_up, during)
