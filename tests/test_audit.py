@@ -217,7 +217,7 @@ def test_outages_in_a_browser():
 
 
 def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
-    def none():
+    def none(own):
         raise NoBrowser("There is no Chromium.")
 
     monkeypatch.setattr(importlib.import_module("sessionlab.visit.browser"), "find_chromium", none)

@@ -1,6 +1,4 @@
-"""The same line from a list, or from a NumPy array: `panel serve arrays.py --args array`."""
-
-import sys
+"""The same line from a list, or from a NumPy array: `/arrays?kind=array`."""
 
 import numpy as np
 import panel as pn
@@ -9,7 +7,7 @@ from bokeh.plotting import figure
 pn.extension(notifications=True, reconnect=True)
 
 heights = [4, 1, 3]
-if "array" in sys.argv:
+if pn.state.session_args.get("kind") == [b"array"]:
     heights = np.array(heights)
 
 plot = figure(width=320, height=160)

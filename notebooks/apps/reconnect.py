@@ -1,15 +1,15 @@
 """A counter, a note and a slider: state that lives in the session, and a wire that can be cut."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import panel as pn
 
-# `panel serve reconnect.py --args prompt` tries another setting
-MODES = {"off": False, "prompt": "prompt", "on": True}
-pn.extension(notifications=True, reconnect=MODES[sys.argv[1] if len(sys.argv) > 1 else "on"])
+# `/reconnect?mode=prompt` tries another setting
+MODES = {b"off": False, b"prompt": "prompt", b"on": True}
+mode = pn.state.session_args.get("mode", [b"on"])[0]
+pn.extension(notifications=True, reconnect=MODES[mode])
 
 penguins = pd.read_csv(Path(__file__).parents[2] / "data" / "penguins.csv").dropna()
 
