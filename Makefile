@@ -3,7 +3,6 @@ PYTHON ?= python3
 ENV    := .venv
 BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
-QUICK  := $(ENV)/.compiled
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test notebooks claims claims-next pages bench lock clean browser
@@ -13,20 +12,16 @@ help:  ## this list
 
 env: $(READY)  ## the environment of the course, in .venv, exactly as locked
 
+# Where Python may not keep what it has compiled (PYTHONDONTWRITEBYTECODE, as in many containers), every server that
+# starts would compile all libraries anew, and take twice as long.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	-[ -z "$$PYTHONDONTWRITEBYTECODE" ] || $(BIN)/python -m compileall -qq -j 0 $(ENV)/lib sessionlab
 	@touch $(READY)
-
-# The tests start hundreds of servers. Where Python may not keep what it has compiled (PYTHONDONTWRITEBYTECODE, as in many
-# containers), each of them would compile all libraries anew.
-$(QUICK): $(READY)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --editable .
-	$(BIN)/python -m compileall -q sessionlab
-	@touch $(QUICK)
 
 # Jupyter refuses to run as root unless told so; in a container root is all there is.
 lab: $(READY)  ## JupyterLab, open on the first chapter
@@ -35,10 +30,10 @@ lab: $(READY)  ## JupyterLab, open on the first chapter
 browser: $(READY)
 	@$(BIN)/python -m sessionlab.visit.get_browser
 
-test: $(QUICK) browser  ## the tests, and every notebook run and compared
+test: $(READY) browser  ## the tests, and every notebook run and compared
 	$(BIN)/python -m pytest $(PYTEST)
 
-notebooks: $(QUICK) browser  ## run every notebook and store what it prints
+notebooks: $(READY) browser  ## run every notebook and store what it prints
 	SESSIONLAB_RECORD=1 SESSIONLAB_PROGRESS=$$(mktemp -u) $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.timeout=300 $(or $(ONLY),notebooks/*.ipynb)
 
@@ -51,12 +46,12 @@ claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh
 pages: $(READY)  ## the cheat sheet and the glossary as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages
 
-bench: $(QUICK)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
+bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
 	$(BIN)/python benchmarks/probe_overhead.py
 	$(BIN)/python benchmarks/visits.py
 	$(BIN)/python benchmarks/hunting.py
 
-soak: $(QUICK)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
+soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml
