@@ -227,6 +227,30 @@ def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, 
     assert result.per_session["objects"] < 1
 
 
+TIMER = """
+    import threading
+    import panel as pn
+
+    pn.extension()
+    done = pn.indicators.Progress(value=0)
+
+    def finish(done=done):
+        done.value = 100
+
+    timer = threading.Timer(3600, finish)
+    timer.daemon = True
+    timer.start()
+    done.servable()
+"""
+
+
+def test_a_timer_lets_go_when_it_has_run_and_nothing_else_is_blamed(folder, nothing_left):
+    result = hunt(folder("later.py", TIMER), sessions=24, max_seconds=300)
+    assert result.verdict == "bounded", result.culprits
+    assert [c.holder.partition(" ")[0] for c in result.culprits] == ["Timer(finish)"]
+    assert "after 3600 s" in result.culprits[0].advice
+
+
 REFRESH = """
     import asyncio
 

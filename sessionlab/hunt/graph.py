@@ -67,6 +67,10 @@ class Walk:
             place = self.above[place]
         return steps[::-1]
 
+    def hangs(self, thing) -> bool:
+        """Whether something old was seen to hold this young thing."""
+        return self._places.get(id(thing)) in self._tops
+
     def subtree(self, tops: Iterable[int]) -> dict[int, list[int]]:
         """For each young thing at the end of an edge, the places of all that hangs there, itself first."""
         wanted = {top: [] for top in tops}

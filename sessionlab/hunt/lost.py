@@ -28,6 +28,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
         for x in walk.lost
         if id(x) not in mine
         and not isinstance(x, types.FrameType | weakref.ref)
+        and not (isinstance(x, types.MethodType) and walk.hangs(x.__self__))  # what a thread is about to run
         and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
         and not (getattr(x, "__module__", None) or "").startswith("sessionlab")
     ]

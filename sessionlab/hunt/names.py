@@ -7,6 +7,7 @@ from an object's own dict or slots, never through a property.
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
 import logging
 import os
@@ -14,6 +15,7 @@ import re
 import sys
 import threading
 import types
+import weakref
 
 from sessionlab.observe.where import is_app_file, is_app_module, shown
 
@@ -22,6 +24,16 @@ _POOL = os.path.join("concurrent", "futures", "thread.py")
 # of param, and of what every task and timer carries along
 _PLUMBING = ("_InstancePrivate", "_ClassPrivate", "deque", "Context", "hamt", "hamt_bitmap_node", "hamt_array_node")
 _HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
+# Their ``data`` goes without saying. Looked for among the bases: abstract classes remember what isinstance() asks.
+_WRAPPERS = frozenset(
+    {
+        collections.UserDict,
+        collections.UserList,
+        weakref.WeakSet,
+        weakref.WeakKeyDictionary,
+        weakref.WeakValueDictionary,
+    }
+)
 STDLIB = frozenset(sys.stdlib_module_names)
 _SILENT = (
     types.BuiltinFunctionType,
@@ -243,7 +255,7 @@ def _link(above, thing, before) -> str:
     if isinstance(above, dict):
         key = next((k for k, v in list(above.items()) if v is thing), None)
         if isinstance(before, types.ModuleType | type) or (before is not None and _own_dict(before) is above):
-            return f".{key}"
+            return "" if _wraps(before, key) else f".{key}"
         if key is None:
             return " keys"
         return (
@@ -264,7 +276,12 @@ def _link(above, thing, before) -> str:
     if isinstance(thing, type) and type(above) is thing:
         return ""
     name = attribute(above, thing)
-    return f".{name}" if name else ""
+    return f".{name}" if name and not _wraps(above, name) else ""
+
+
+def _wraps(owner, name) -> bool:
+    """Whether an attribute of ``owner`` is the container that it stands for."""
+    return name == "data" and not _WRAPPERS.isdisjoint(type(owner).__mro__)
 
 
 def _tidy(name: str) -> str:
@@ -272,11 +289,10 @@ def _tidy(name: str) -> str:
         ("._param__private.values", ".param"),
         ("._param__private.watchers", ".param.watchers"),
         ("._param__private", ".param"),
-        (".data[", "["),
         ("[…][…]", "[…]"),
     ):
         name = name.replace(noise, plain)
-    return name.replace(" .", " ").removesuffix(".data").removesuffix("[…]").strip()
+    return name.replace(" .", " ").removesuffix("[…]").strip()
 
 
 def chain(holder: str, things: list, most: int = 8) -> list[str]:

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass, field
 
 from sessionlab.hunt import windows
-from sessionlab.hunt.known import advice_for, marked_line
+from sessionlab.hunt.known import advice_for, marked_line, owner_of
 from sessionlab.hunt.result import Batch, Culprit, HuntResult
 from sessionlab.hunt.windows import Finding, Holder, Judgement
 
 NATIVE = "memory outside Python's objects"
 MOST = 12  # culprits that are shown
+PART = 0.25  # of the memory that is left: a value that gains less is not its reason
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Evidence:
     ``sizes``: sessions of each window. ``memory``: the rates of its batches. ``worked``: these are of no use, for
     they are mostly what work held that outlived its session, and has ended since. ``counts``: censuses at its begin and
     end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
-    ``heap_lines``: what ``traced`` visits showed that were followed line by line.
+    ``heap_lines``: what ``traced`` visits showed that were followed line by line; ``values``: what texts, arrays and
+    tables gained meanwhile.
     """
 
     app: str
@@ -37,6 +39,7 @@ class Evidence:
     small: float = 0.0
     lines: dict[str, list[str]] = field(default_factory=dict)
     heap_lines: dict[str, int] = field(default_factory=dict)
+    values: list[dict] = field(default_factory=list)
     traced: int = 1
     started: float = field(default_factory=time.monotonic)
 
@@ -48,6 +51,8 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
         culprits += [_culprit(seen, f) for f in judgement.of("ends")]
     if judgement.verdict == "undecided":
         culprits = [_culprit(seen, f) for f in judgement.of("open")]
+    if judgement.verdict == "leak" and judgement.memory.kind == "steady":
+        culprits += _values(seen, judgement.memory.rate)
     if judgement.verdict == "leak" and not culprits:
         culprits = [
             Culprit(
@@ -63,6 +68,7 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
         ]
     for finding in judgement.of("residue"):
         seen.notes.append(f"{finding.holder.holder} gains a few bytes a session; that is its own.")
+    seen.notes += _failed_hooks(probe)
     if judgement.why and judgement.verdict == "undecided":
         seen.notes.append(judgement.why + ".")
     merged: dict[str, Culprit] = {}
@@ -87,6 +93,28 @@ def _culprit(seen: Evidence, finding: Finding) -> Culprit:
     )
     sessions = sum(seen.sizes[-len(holder.below) :])  # of the windows that the row tells of
     return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
+
+
+def _failed_hooks(probe) -> list[str]:
+    """What hooks of the application failed, once for each way: an entry may stay because of that."""
+    failed = [event for event in probe.timeline().events if event["event"] == "hook failed"]
+    lines = dict.fromkeys(f"{event['hook']}: {event['callback']} fails: {event['error']}." for event in failed)
+    why = " The script's names are gone when it runs: give it what it needs as default arguments."
+    return [line + (why if "NameError" in line else "") for line in lines][:3]
+
+
+def _values(seen: Evidence, rate: float) -> list[Culprit]:
+    """The single values that gain a good part of ``rate``, the bytes that each session leaves."""
+    culprits = []
+    for row in seen.values:
+        gain = min(rate, row["bytes"] / seen.traced)  # what sets memory aside in steps may gain a step now
+        if gain >= max(windows.BYTES_FLOOR, PART * rate):
+            location = next(iter(row["filled"]), "") or _line_of_memory(seen, gain)
+            owner = owner_of(Holder(row["holder"], owner=row["owner"]))
+            advice = "one value that is made longer at every visit: cut it to its newest part, or let it start anew."
+            chain = (row["holder"], row["what"])
+            culprits.append(Culprit(row["holder"], gain, chain, location, owner, advice, gain))
+    return culprits
 
 
 def _line_of_memory(seen: Evidence, rate: float) -> str:

@@ -221,7 +221,7 @@ class _Hunt:
 
     def _holders(self) -> tuple[list[Holder], float]:
         answer = self.probe.ask("GET", "holders", patience=60)
-        self.seen.files = answer["files"]
+        self.seen.files, self.seen.values = answer["files"], answer["values"]
         fields = {f.name for f in dataclasses.fields(Holder)}
         rows = [Holder(**{k: v for k, v in row.items() if k in fields}) for row in answer["holders"]]
         rows = [row for row in rows if "sessionlab" not in row.holder and not CONSEQUENCES.search(row.holder)]

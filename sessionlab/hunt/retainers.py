@@ -16,7 +16,7 @@ import re
 import time
 import weakref
 
-from sessionlab.hunt import caches, names, source
+from sessionlab.hunt import caches, names, source, values
 from sessionlab.hunt.at_work import AtWork
 from sessionlab.hunt.bounds import length_of
 from sessionlab.hunt.graph import Walk
@@ -49,6 +49,7 @@ class Retainers:
         self._running: list[collections.Counter] = []  # what runs, by its label, at each turn
         self._growing: dict = {}  # what to watch, by the name of the holder
         self._tracer: Tracer | None = None
+        self._weights: dict[int, int] = {}  # of single values, when the tracing began
         self._probe = weakref.ref(probe)
 
     async def pace(self, ask) -> dict:
@@ -90,6 +91,7 @@ class Retainers:
     async def trace(self, ask) -> dict:
         """Follow the application's lines, watching what `holders` found last; or stop, and say what was seen."""
         if ask.flag("on"):
+            self._weights = values.weigh()
             self._tracer = Tracer(self._growing, by_id, label)
             self._tracer.start()
             return {}
@@ -103,11 +105,17 @@ class Retainers:
         connection = getattr(ask.request, "connection", None)
         mine = [asyncio.current_task(), ask, ask.request, connection, getattr(connection, "stream", None)]
         mine += [asyncio.current_task().get_coro(), contextvars.copy_context()]
-        rows, small, self._growing = _rows(self.ledger, mine, self._scripts(), self._running)
+        walk = Walk(self.ledger, mine)
+        files = source.app_files(self._scripts())
+        rows, small, self._growing = _rows(walk, self.ledger, files, self._running)
+        heavier = values.rows_of(walk, self._weights) if self._weights else []
+        for row in heavier:
+            row["filled"] = _used(row["holder"], files).filled
         return {
             "holders": rows,
+            "values": heavier,
             "small": small,
-            "files": source.app_files(self._scripts()),
+            "files": files,
             "seconds": time.monotonic() - begin,
         }
 
@@ -117,9 +125,8 @@ class Retainers:
         return tuple(r.path for r in runners if r is not None and is_app_file(r.path))
 
 
-def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -> tuple[list[dict], float, dict]:
+def _rows(walk: Walk, ledger: Ledger, files: tuple[str, ...], running: list) -> tuple[list[dict], float, dict]:
     """A row per holder, the mean size in bytes of the small blocks that stayed, and what to watch by name."""
-    walk = Walk(ledger, mine)
     groups = [group for group in groups_of(walk, ledger, running) if group.plausible]
     groups = [group for group in groups if not group.consequence(walk, ledger)]
     groups.sort(key=lambda group: -group.weight)
@@ -135,7 +142,6 @@ def _rows(ledger: Ledger, mine: list, scripts: tuple[str, ...], running: list) -
         if row["holder"] not in growing and not holds_running(walk.things[group.place]):
             growing[row["holder"]] = watched(walk, group)
     growing[ATEXIT] = (atexit._ncallbacks, int, tuple)
-    files = source.app_files(scripts)
     for row in rows:
         row.update(_in_the_source(row, files))
     if lost := lost_row(walk, ledger, running):
@@ -148,12 +154,24 @@ def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
     """Where the application fills and empties a container, and the bound that it gives it."""
     if cached := caches.panel_cache(row["holder"], files):
         return cached
-    words = re.findall(r"\w+", row["holder"])
-    if not words or row["kind"] not in ("list", "dict", "set", "deque", "OrderedDict", "defaultdict", "Counter"):
+    if not re.search(r"\w", row["holder"]) or row["kind"] not in (
+        "list",
+        "dict",
+        "set",
+        "deque",
+        "OrderedDict",
+        "defaultdict",
+        "Counter",
+    ):
         return {"filled": (), "emptied": (), "reads": None, "shrinks": False}
-    use = source.use_of(words[-1], files)
+    use = _used(row["holder"], files)
     bound = None if use.bound is None else {"size": use.bound, "name": f"{use.bound} items ({use.bound_at})"}
     return {"filled": use.filled, "emptied": use.emptied, "reads": bound, "shrinks": source.shrinks_anywhere(files)}
+
+
+def _used(holder: str, files: tuple[str, ...]) -> source.Use:
+    """How the application uses what is known to it by the last word of the holder's name."""
+    return source.use_of(re.findall(r"\w+", holder)[-1], files)
 
 
 def watched(walk: Walk, group: Group) -> tuple:

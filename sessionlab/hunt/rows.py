@@ -126,10 +126,11 @@ def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str,
     if (group.tops and not isinstance(holder, CONTAINERS)) or is_namespace(way):
         kind = kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
         name = f"{name}.{kind}" if kind and isinstance(kind, str) else name
-    return name, line, _owner(way), "app" if line else ""
+    return name, line, owner_of_way(way), "app" if line else ""
 
 
-def _owner(way: list) -> str:
+def owner_of_way(way: list) -> str:
+    """The library to which the last module or cached function on a path belongs."""
     for thing in reversed(way):
         if isinstance(thing, names.LRU):
             return names.owner_of(getattr(getattr(thing, "__wrapped__", None), "__module__", "") or "")

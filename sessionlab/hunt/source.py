@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sessionlab.observe.where import is_app_file, shown
 
-FILLS = re.compile(r"append(left)?|add|insert|extend|setdefault|update|put(_nowait)?|push|register")
+FILLS = re.compile(r"append(left)?|add|insert|extend|setdefault|update|put(_nowait)?|push|register|write")
 EMPTIES = re.compile(r"pop(item|left)?|remove|discard|clear|truncate|move_to_end")
 
 
@@ -117,6 +117,9 @@ def _fills(node, name: str) -> bool:
             return True
         if isinstance(node, ast.AugAssign):
             return _word(node.target) == name
+        # X = X + ..., X = concat([X, ...]): made anew from itself, and not cut
+        same = any(_word(target) == name for target in targets) and _cut(node, name) is None
+        return same and any(_word(part) == name for part in ast.walk(node.value))
     return False
 
 

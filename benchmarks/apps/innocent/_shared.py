@@ -18,6 +18,7 @@ LIVE = weakref.WeakSet()
 WARM = {}
 TALLY = collections.Counter()
 LATELY = {}
+DIARY = ""
 
 
 class Hub(param.Parameterized):
@@ -31,6 +32,11 @@ def into_ring(item):
     global NEXT
     RING[NEXT % len(RING)] = item
     NEXT += 1
+
+
+def write_down(line):
+    global DIARY
+    DIARY = (DIARY + line)[-20_000:]
 
 
 def remember(item):

@@ -4,6 +4,8 @@ import asyncio
 import functools
 import threading
 
+import numpy as np
+import pandas as pd
 import param
 
 BLOBS = []
@@ -11,6 +13,7 @@ SEEN = []
 NOTES = {}
 VISITS = set()
 FIRST = None
+TABLE = pd.DataFrame({"x": [], "y": []})
 
 
 class Hub(param.Parameterized):
@@ -31,6 +34,12 @@ class Node:
 def link():
     global FIRST
     FIRST = Node(FIRST)
+
+
+def more_rows(number):
+    global TABLE
+    rows = pd.DataFrame({"x": np.arange(number, dtype=float), "y": np.ones(number)})
+    TABLE = pd.concat([TABLE, rows], ignore_index=True)
 
 
 class Report:
