@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import types
 import weakref
 from collections import Counter
@@ -13,7 +14,7 @@ from sessionlab.hunt import source
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import groups_of
 from sessionlab.hunt.ledger import Ledger
-from sessionlab.hunt.retainers import Retainers
+from sessionlab.hunt.retainers import Retainers, _in_the_source
 
 
 class Thing:
@@ -128,6 +129,15 @@ async def test_a_tuple_in_the_place_of_a_dead_one_is_no_holder(home, ledger):
     walk = Walk(ledger)
     assert held(walk, late) == []
     assert late[0] in held(walk, home.table)
+
+
+def test_a_look_into_the_source_leaves_no_pattern_behind(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text("KEPT = []\nKEPT.append(1)\n")
+    re.purge()
+    assert _in_the_source({"holder": "home.KEPT", "kind": "list"}, (str(app),))["filled"]
+    source.forget()
+    assert not re._cache
 
 
 async def test_a_walk_leaves_nothing_behind(home, ledger):

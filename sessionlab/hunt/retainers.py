@@ -32,6 +32,7 @@ from sessionlab.observe.where import is_app_file
 SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
 MOST_ROWS = 60
 SOON = 0.2  # seconds
+_WORDS = re.compile(r"\w+")  # once, and now: the table of patterns would have gained it while sessions are counted
 
 
 def install(probe) -> None:
@@ -154,7 +155,7 @@ def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
     """Where the application fills and empties a container, and the bound that it gives it."""
     if cached := caches.panel_cache(row["holder"], files):
         return cached
-    if not re.search(r"\w", row["holder"]) or row["kind"] not in (
+    if not _WORDS.search(row["holder"]) or row["kind"] not in (
         "list",
         "dict",
         "set",
@@ -171,7 +172,7 @@ def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:
 
 def _used(holder: str, files: tuple[str, ...]) -> source.Use:
     """How the application uses what is known to it by the last word of the holder's name."""
-    return source.use_of(re.findall(r"\w+", holder)[-1], files)
+    return source.use_of(_WORDS.findall(holder)[-1], files)
 
 
 def watched(walk: Walk, group: Group) -> tuple:
