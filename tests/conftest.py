@@ -1,8 +1,11 @@
-"""What several test modules share: small applications."""
+"""What several test modules share: small applications, and a module that stays."""
 
 from __future__ import annotations
 
+import gc
+import sys
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,22 @@ def app(tmp_path_factory):
         return path
 
     return write
+
+
+@pytest.fixture
+def resident(monkeypatch):
+    """A module of this process, as one that outlives every session."""
+    module = types.ModuleType("resident_module")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+@pytest.fixture
+def ledger(home):
+    """A ledger whose first window is open; what the test module's ``home`` has is old."""
+    from sessionlab.hunt.ledger import Ledger
+
+    gc.collect()
+    ledger = Ledger()
+    ledger.turn()
+    return ledger

@@ -5,9 +5,7 @@ from __future__ import annotations
 import collections
 import gc
 import io
-import sys
 import textwrap
-import types
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ import pytest
 from sessionlab import hunt
 from sessionlab.hunt import names, values
 from sessionlab.hunt.graph import Walk
-from sessionlab.hunt.ledger import Ledger
 
 
 class Hub:
@@ -31,24 +28,14 @@ class Hub:
 
 
 @pytest.fixture
-def home(monkeypatch):
-    module = types.ModuleType("home_of_the_long")
-    module.text = "x" * 2000
-    module.words = {"log": "x" * 2000}
-    module.array = np.zeros(250)
-    module.table = pd.DataFrame({"x": np.zeros(250)})
-    module.hub = Hub()
-    module.steady = "y" * 50_000
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    return module
-
-
-@pytest.fixture
-def ledger(home):
-    gc.collect()
-    ledger = Ledger()
-    ledger.turn()
-    return ledger
+def home(resident):
+    resident.text = "x" * 2000
+    resident.words = {"log": "x" * 2000}
+    resident.array = np.zeros(250)
+    resident.table = pd.DataFrame({"x": np.zeros(250)})
+    resident.hub = Hub()
+    resident.steady = "y" * 50_000
+    return resident
 
 
 def longer(home):
@@ -67,11 +54,11 @@ async def test_what_has_grown_is_named_by_its_place_and_weighed(home, ledger):
     ledger.turn()
     found = {row["holder"]: row for row in values.rows_of(Walk(ledger), before)}
     places = ["words['log']", "array", "table", "hub.data", "hub.written"]
-    assert found.keys() == {f"home_of_the_long.{place}" for place in places}
+    assert found.keys() == {f"resident_module.{place}" for place in places}
     for row in found.values():
         assert 2900 < row["bytes"] < 3500, row
     kinds = ["str", "numpy ndarray", "pandas DataFrame", "bytearray", "StringIO"]
-    assert [found[f"home_of_the_long.{place}"]["what"] for place in places] == kinds
+    assert [found[f"resident_module.{place}"]["what"] for place in places] == kinds
 
 
 async def test_what_does_not_grow_is_not_named(home, ledger):
@@ -93,13 +80,12 @@ def test_an_attribute_is_called_by_its_name_also_if_that_is_data(home):
     kept = collections.UserDict(log="x")
     home.kept = kept
     own = vars(home)
-    assert names.path_name([home, own, home.hub, home.hub.__dict__, home.hub.data]) == "home_of_the_long.hub.data"
-    assert names.path_name([home, own, kept, kept.__dict__, kept.data, kept["log"]]) == "home_of_the_long.kept['log']"
+    assert names.path_name([home, own, home.hub, home.hub.__dict__, home.hub.data]) == "resident_module.hub.data"
+    assert names.path_name([home, own, kept, kept.__dict__, kept.data, kept["log"]]) == "resident_module.kept['log']"
 
 
 KEEPER = """
     import pandas as pd
-    import panel as pn
 
     VISITS = pd.DataFrame({"x": []})
     SESSIONS = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import types
 import weakref
 from collections import Counter
 
@@ -13,7 +12,6 @@ import pytest
 from sessionlab.hunt import source
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import groups_of
-from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.retainers import Retainers, _in_the_source
 
 
@@ -28,21 +26,11 @@ class Thing:
 
 
 @pytest.fixture
-def home(monkeypatch):
+def home(resident):
     """A module that outlives every session, with a list and a table in it."""
-    module = types.ModuleType("home_of_the_kept")
-    module.kept = [Thing(), Thing()]
-    module.table = {"first": Thing()}
-    monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
-    return module
-
-
-@pytest.fixture
-def ledger(home):
-    gc.collect()
-    ledger = Ledger()
-    ledger.turn()
-    return ledger
+    resident.kept = [Thing(), Thing()]
+    resident.table = {"first": Thing()}
+    return resident
 
 
 def held(walk: Walk, holder) -> list:
