@@ -61,11 +61,15 @@ def renderable(result):
     return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
 
 
-def _about(culprit) -> list[str]:
+def _growth(culprit) -> str:
+    if culprit.grows_by == culprit.bytes:  # memory, or one value that grows: nothing is counted but bytes
+        return f"grows by {size(culprit.bytes)} a session"
     grows = f"grows by {culprit.grows_by:.3g} a session"
-    if culprit.bytes >= 1:
-        grows += f", {size(culprit.bytes)} of Python objects"
-    lines = [grows, f"belongs to: {culprit.owner}"]
+    return f"{grows}, {size(culprit.bytes)} of Python objects" if culprit.bytes >= 1 else grows
+
+
+def _about(culprit) -> list[str]:
+    lines = [_growth(culprit), f"belongs to: {culprit.owner}"]
     if culprit.location:
         lines.append(f"put there at {culprit.location}")
     if culprit.advice:
