@@ -160,7 +160,7 @@ def explain(limits: Limits, result, breaches: list) -> str:
     for culprit in breaches:
         lines.append("")
         lines += [f"E   {'  ' * depth}{'└ ' if depth else ''}{step}" for depth, step in enumerate(culprit.chain)]
-        lines.append(f"    grows by {culprit.grows_by:.3g} a session, {report.size(culprit.bytes)}")
+        lines.append(f"    {report.growth(culprit)}")
         lines += [f"    put there at {culprit.location}"] if culprit.location else []
         lines += [f"    what to do: {culprit.advice}"] if culprit.advice else []
     return "\n".join(lines)

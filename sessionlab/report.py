@@ -61,7 +61,8 @@ def renderable(result):
     return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
 
 
-def _growth(culprit) -> str:
+def growth(culprit) -> str:
+    """What a culprit adds with each session, in words."""
     if culprit.grows_by == culprit.bytes:  # memory, or one value that grows: nothing is counted but bytes
         return f"grows by {size(culprit.bytes)} a session"
     grows = f"grows by {culprit.grows_by:.3g} a session"
@@ -69,7 +70,7 @@ def _growth(culprit) -> str:
 
 
 def _about(culprit) -> list[str]:
-    lines = [_growth(culprit), f"belongs to: {culprit.owner}"]
+    lines = [growth(culprit), f"belongs to: {culprit.owner}"]
     if culprit.location:
         lines.append(f"put there at {culprit.location}")
     if culprit.advice:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sessionlab.hunt import Culprit, HuntResult
-from sessionlab.pytest_plugin import Limits, parse_size
+from sessionlab.pytest_plugin import Limits, explain, parse_size
 
 ROOT = Path(__file__).parents[1]
 CLEAN = """
@@ -127,6 +127,7 @@ def test_a_leak_fails_the_test_with_its_chain(outcome):
     text = outcome["test_leaky"]
     assert text.startswith("leaky.py: leak")
     assert re.search(r"^E   store\.PAGES\nE +└ panel Column$", text, re.MULTILINE)
+    assert re.search(r"^    grows by 1 a session, .* of Python objects$", text, re.MULTILINE)
     assert "put there at leaky.py:6" in text and "what to do:" in text
     assert "allowed: 2.0 KB, 0 objects" in text
     assert "RuntimeError" not in text and "pytest_plugin.py" not in text
@@ -156,6 +157,13 @@ def test_limits_let_pass_what_is_small_or_known(options, named):
     result = HuntResult("leaky.py", "leak", 60, 9.0, {"bytes": 9060.0}, {"bytes": 1024.0}, tuple(culprits), {})
     limits = Limits.of(pytest.Mark("limit_session_leaks", ("leaky.py",), options, _ispytest=True))
     assert [culprit.holder for culprit in limits.breaches(result)] == named
+
+
+def test_what_is_counted_in_bytes_grows_by_bytes():
+    table = Culprit("store.TABLE", 16000.0, ("store.TABLE", "DataFrame"), "leaky.py:6", "app", "", 16000.0)
+    result = HuntResult("leaky.py", "leak", 60, 9.0, {"bytes": 16000.0}, {"bytes": 1024.0}, (table,), {})
+    limits = Limits.of(pytest.Mark("limit_session_leaks", ("leaky.py",), {"bytes": "2 KB"}, _ispytest=True))
+    assert "    grows by 16.0 KB a session\n" in explain(limits, result, limits.breaches(result))
 
 
 @pytest.mark.parametrize(
