@@ -110,6 +110,45 @@ def test_chains_are_short_and_say_what_is_kept(leaky):
     assert "on_session_destroyed" in culprit(leaky, "param['cache']").advice
 
 
+def test_a_list_of_dead_weak_references_is_a_leak_and_what_pandas_knows_of_its_views_is_not(folder):
+    folder("weakly.py", "import pandas as pd\n\nSEEN, TABLE = [], pd.DataFrame({'x': range(1000)})\n")
+    source = """
+        import weakref
+        import panel as pn
+        import weakly
+
+        page = pn.pane.DataFrame(weakly.TABLE.tail(3))
+        page.servable()
+    """
+    result = hunt(folder("views.py", source), sessions=60)
+    assert result.verdict == "bounded"
+    assert "pandas drops" in culprit(result, "weakly.TABLE").chain[-1]
+    noted = folder("noted.py", textwrap.dedent(source) + "weakly.SEEN.append(weakref.ref(page))\n")
+    result = hunt(noted, sessions=60)
+    assert result.verdict == "leak"
+    assert [c.holder for c in result.culprits] == ["weakly.SEEN"]
+    seen = culprit(result, "weakly.SEEN")
+    assert (seen.grows_by, seen.location) == (pytest.approx(1, abs=0.1), "noted.py:8")
+    assert seen.chain[-1] == "dead weak reference" and "WeakSet" in seen.advice
+
+
+def test_a_module_that_comes_late_is_clean_and_the_report_says_why_something_was_counted(folder):
+    folder("heavy.py", "TABLES = [[number] for number in range(5000)]\n")
+    folder("visits.py", "NUMBER = 0\n")
+    source = """
+        import panel as pn
+        import visits
+
+        visits.NUMBER += 1
+        if visits.NUMBER > 25:
+            import heavy
+        pn.pane.Str("page").servable()
+    """
+    result = hunt(folder("late.py", source), sessions=60)
+    assert result.verdict == "clean" and result.per_session["objects"] > result.floor["objects"]
+    assert result.notes == ("these objects came once, or come and go: no place gained some with every session.",)
+
+
 def test_the_size_is_per_session(leaky):
     assert culprit(leaky, "param['cache']").bytes == pytest.approx(2033 + 93, rel=0.2)
     assert leaky.per_session["threads"] == pytest.approx(1, abs=0.1)

@@ -7,6 +7,7 @@ import re
 import weakref
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from sessionlab.hunt import source
@@ -27,9 +28,10 @@ class Thing:
 
 @pytest.fixture
 def home(resident):
-    """A module that outlives every session, with a list and a table in it."""
+    """A module that outlives every session, with a list, a table and pandas' kind of table in it."""
     resident.kept = [Thing(), Thing()]
     resident.table = {"first": Thing()}
+    resident.seen = pd.DataFrame({"x": range(100)})
     return resident
 
 
@@ -47,6 +49,21 @@ async def test_what_is_born_in_a_window_is_young_and_hangs_on_what_is_old(home, 
     running = [Counter(), Counter()]  # at each of the two turns
     group = next(g for g in groups_of(walk, ledger, running) if walk.things[g.place] is home.kept)
     assert group.items == [1] and group.gained == 1
+
+
+async def test_what_pandas_knows_of_views_hangs_on_the_table_and_not_on_what_took_it_in(home, ledger):
+    shares = home.seen._mgr.blocks[0].refs
+    home.seen.tail(3)
+    home.entry = Thing(table=home.seen)
+    shares.referenced_blocks = list(shares.referenced_blocks)  # as when it drops the dead ones
+    new = shares.referenced_blocks[-1]
+    ledger.old.discard(id(new))  # as if nothing had lived there before
+    ledger.turn()
+    assert any(thing is new for thing in held(Walk(ledger), shares))
+    hidden, home.seen = home.seen, None  # only something young leads to it
+    walk = Walk(ledger)
+    assert any(thing is hidden for thing in walk.things)
+    assert not any(thing is new for thing in walk.things)
 
 
 async def test_an_instance_in_the_place_of_a_dead_one_is_young(home, ledger):

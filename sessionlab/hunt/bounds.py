@@ -30,6 +30,9 @@ def limit_of(way: list, holder) -> dict | None:
     if isinstance(holder, names.LRU):  # and nothing that an entry of it holds
         size = holder.cache_parameters()["maxsize"]
         return None if size is None else {"size": size, "name": f"maxsize={size}"}
+    if names.knows_views(holder):
+        size = holder.clear_counter
+        return {"size": size, "name": f"pandas drops dead weak references to views at {size}"}
     for thing in reversed(way[-4:]):
         if isinstance(thing, types.ModuleType) and (bound := _limit_of_cache(thing, holder)):
             return bound

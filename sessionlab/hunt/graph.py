@@ -150,6 +150,9 @@ class Walk:
                 self._places.setdefault(id(table), -1)
             entries = [x for table in tables for pair in table.items() for x in pair]
             return [x for x in gc.get_referents(thing) if id(x) not in map(id, tables)] + entries
+        if names.knows_views(thing):  # in a list that is made anew when it is cleared
+            self._places.setdefault(id(thing.referenced_blocks), -1)
+            return () if place in self._tops else thing.referenced_blocks
         if issubclass(kind, threading.Thread):
             return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
         if kind.__name__ == "ndarray" and getattr(getattr(thing, "dtype", None), "hasobject", False):

@@ -117,7 +117,7 @@ def kind_of_edge(walk: Walk, place: int, holder, thing):
             above is not None and names._own_dict(above) is holder
         )
         return next((k for k, v in list(holder.items()) if v is thing), None) if namespace else None
-    if isinstance(holder, CONTAINERS):
+    if isinstance(holder, CONTAINERS) or names.knows_views(holder):
         return None
     return names.attribute(holder, thing) or type(thing).__qualname__
 

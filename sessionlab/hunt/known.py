@@ -148,6 +148,12 @@ KNOWN = (
         "a model class defined in the script is registered at every visit: define it in an imported module.",
         "app",
     ),
+    Known(
+        r"",
+        "what they led to has gone, the references stay: keep them in a weakref.WeakSet, or give each a callback that "
+        "takes it out.",
+        example=r"dead weak reference",
+    ),
 )
 
 

@@ -132,6 +132,8 @@ def described(thing) -> str:
         return f"class {class_name(thing)}"
     if isinstance(thing, LRU):
         return lru_name(thing)
+    if isinstance(thing, weakref.ref):
+        return "dead weak reference" if thing() is None else f"weak reference to {described(thing())}"
     if isinstance(thing, threading.Thread):
         pooled = getattr(code_of(thing), "co_filename", "").endswith(_POOL)
         return f"{type(thing).__name__}({'worker of a ThreadPoolExecutor' if pooled else call_name(thing)})"
@@ -181,6 +183,11 @@ def attribute(holder, thing) -> str:
     return ""
 
 
+def knows_views(thing) -> bool:
+    """Whether it is where pandas keeps, by weak references, what shares the values of a table."""
+    return type(thing).__name__ == "BlockValuesRefs"
+
+
 def _own_dict(holder) -> dict:
     try:
         own = object.__getattribute__(holder, "__dict__")
@@ -193,6 +200,8 @@ def path_name(things: list) -> str:
     """What a path from a root is called, given the objects on it: ``store.HUB.watchers['tick']``."""
     name, start = _base(things)
     for place in range(start, len(things) - 1):
+        if str(type(things[place]).__module__).partition(".")[0] == "pandas":
+            break  # the inside of a table has names for its makers only
         above, thing = things[place], things[place + 1]
         name += _link(above, thing, things[place - 1] if place else None)
     return _tidy(name)

@@ -167,6 +167,9 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
     explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
     if explained > 0 and abs(size - explained) < windows.BYTES_FLOOR:
         size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
+    floor = max(windows.LEAST_RATE, windows.ENOUGH / max(1, sum(seen.sizes)))
+    if verdict == "clean" and each("objects") >= floor:
+        seen.notes.append("these objects came once, or come and go: no place gained some with every session.")
     return HuntResult(
         app=seen.app,
         verdict=verdict,
@@ -180,7 +183,7 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
             "bytes": windows.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
             if seen.memory
             else windows.BYTES_FLOOR,
-            "objects": max(windows.LEAST_RATE, windows.ENOUGH / max(1, sum(seen.sizes))),
+            "objects": floor,
         },
         culprits=culprits,
         versions={k: v for k, v in probe.hello()["versions"].items() if v},

@@ -117,6 +117,7 @@ class Holder:
 
     ``items`` are what a container's length gained, ``edges`` the young things directly held, ``below`` all young
     things that hang there. ``limit`` is a bound ``{"size", "name"}``, ``reads`` the bound that the source gives.
+    ``weak``: it holds weak references only. A list of them grows, whatever becomes of what they lead to.
     """
 
     holder: str
@@ -181,7 +182,7 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
     def found(kind: str, why: str = "") -> Finding:
         return Finding(holder, kind, trend.rate, why)
 
-    if holder.weak or trend.kind == "none":
+    if trend.kind == "none" or (holder.weak and not holder.limit and not any(n > 0 for n in holder.items)):
         return found("nothing")
     bound = _bound_of(holder)
     if trend.kind == "stopped":

@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 
+import pandas as pd
 import param
 
 RING = [None] * 100
@@ -19,6 +20,7 @@ WARM = {}
 TALLY = collections.Counter()
 LATELY = {}
 DIARY = ""
+TABLE = pd.DataFrame({"x": range(1000)})
 
 
 class Hub(param.Parameterized):

@@ -10,6 +10,7 @@ import param
 
 BLOBS = []
 SEEN = []
+REFERENCES = []
 NOTES = {}
 VISITS = set()
 FIRST = None
