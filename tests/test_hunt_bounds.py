@@ -51,3 +51,8 @@ def test_pandas_remembers_the_views_of_a_table_up_to_a_bound(shop):
     assert 100 < max(seen) <= limit["size"] + 1  # pandas itself keeps to it
     assert "pandas" in limit["name"] and str(limit["size"]) in limit["name"]
     assert names.path_name(way) == "shop.TABLE"
+
+
+def test_of_a_pandas_that_has_no_such_bound_nothing_is_believed(shop):
+    shop.SHARES = type("BlockValuesRefs", (), {"referenced_blocks": []})()
+    assert limit_of(way_to(shop, shop.SHARES), shop.SHARES) is None

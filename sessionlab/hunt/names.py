@@ -184,8 +184,11 @@ def attribute(holder, thing) -> str:
 
 
 def knows_views(thing) -> bool:
-    """Whether it is where pandas keeps, by weak references, what shares the values of a table."""
-    return type(thing).__name__ == "BlockValuesRefs"
+    """Whether it is where pandas keeps, by weak references, what shares the values of a table.
+
+    One without a counter drops the dead ones at once, as pandas 2.0 does: nothing of it grows.
+    """
+    return type(thing).__name__ == "BlockValuesRefs" and hasattr(thing, "clear_counter")
 
 
 def _own_dict(holder) -> dict:
