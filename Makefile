@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test notebooks claims claims-next pages bench lock clean browser
+.PHONY: help env lab check test test-slow test-all notebooks claims claims-next pages bench lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,8 +30,22 @@ lab: $(READY)  ## JupyterLab, open on the first chapter
 browser: $(READY)
 	@$(BIN)/python -m sessionlab.visit.get_browser
 
-test: $(READY) browser  ## the tests, and every notebook run and compared
-	$(BIN)/python -m pytest $(PYTEST)
+# More tests at a time than there are cores: much of what they do is waiting.
+PARALLEL := -n $(or $(WORKERS),3) --dist loadgroup --no-loadscope-reorder
+
+check: $(READY)  ## style, and the tests that start no server: under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n 2 -q -m "not server and not slow" tests
+
+test: $(READY) browser  ## the tests, and every notebook run and compared; PYTEST="tests/test_serve.py" for a part
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
+
+test-slow: $(READY) browser  ## what `make test` leaves out
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(PYTEST)
+
+test-all: $(READY) browser  ## everything that there is
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 notebooks: $(READY) browser  ## run every notebook and store what it prints
 	SESSIONLAB_RECORD=1 SESSIONLAB_PROGRESS=$$(mktemp -u) $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \

@@ -71,6 +71,7 @@ def test_every_text_of_the_pages_can_be_read():
 HEADINGS = "[...document.querySelectorAll('h1,h2,h3,h4')].map(heading => +heading.tagName[1])"
 
 
+@pytest.mark.server
 async def test_cheat_sheet_and_glossary_in_a_browser(tmp_path):
     """Headings in order, table heads, a language; readable on a telephone; the cheat sheet on one sheet of paper."""
     browser_or_skip()

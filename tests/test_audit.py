@@ -145,6 +145,7 @@ def audits():
         return {name: future.result() for name, future in running.items()}
 
 
+@pytest.mark.server
 def test_the_faults_of_the_orders_are_found(audits):
     result = audits["orders"]
     assert failed(result) == {"reconnect.on", "block.scope", "hooks.run", "hooks.sigterm", "leak.notifications"}
@@ -154,6 +155,7 @@ def test_the_faults_of_the_orders_are_found(audits):
     assert result.exit_code == 1 and not result.green
 
 
+@pytest.mark.server
 def test_the_faults_of_the_trips_are_found(audits):
     result = audits["trips"]
     assert failed(result) == {"app.errors", "sessions.shared", "options.known"}
@@ -161,6 +163,7 @@ def test_the_faults_of_the_trips_are_found(audits):
     assert "'Note'" in result["sessions.shared"].measured
 
 
+@pytest.mark.server
 def test_repaired_apps_are_green(audits):
     for name in ("orders repaired", "trips repaired"):
         result = audits[name]
@@ -172,6 +175,7 @@ def test_repaired_apps_are_green(audits):
     assert result["lifetime.backoff"].status == "pass" and result["network.address"].status == "pass"
 
 
+@pytest.mark.server
 def test_json_has_what_other_tools_read(audits):
     told = json.loads(json.dumps(audits["orders"].to_dict()))
     assert told["app"].endswith("orders.py")
@@ -180,6 +184,7 @@ def test_json_has_what_other_tools_read(audits):
         assert check["status"] in ("pass", "warn", "fail", "skipped")
 
 
+@pytest.mark.server
 def test_flags_that_harm(app):
     result = audit(
         app(),
@@ -198,6 +203,7 @@ def test_flags_that_harm(app):
     assert "?endpoint=/app" in result["server.liveness"].measured
 
 
+@pytest.mark.server
 def test_outages_by_the_protocol(app):
     result = audit(app(), only=["reconnect"], browser=False, max_seconds=LONG)
     measured = result["reconnect.outages"].measured
@@ -208,6 +214,7 @@ def test_outages_by_the_protocol(app):
     assert failed(result) == {"reconnect.token"}
 
 
+@pytest.mark.server
 def test_outages_in_a_browser():
     browser_or_skip()
     result = audit(FAULTY / "sensors.py", only=["reconnect"], max_seconds=LONG)
@@ -216,6 +223,7 @@ def test_outages_in_a_browser():
     assert failed(result) == {"reconnect.token", "reconnect.arrays"}
 
 
+@pytest.mark.server
 def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
     def none(own):
         raise NoBrowser("There is no Chromium.")
@@ -233,6 +241,7 @@ def command(*words) -> subprocess.CompletedProcess:
     return subprocess.run([*run, *map(str, words)], capture_output=True, text=True, timeout=LONG)
 
 
+@pytest.mark.server
 def test_json_is_all_that_stands_on_stdout(tmp_path):
     page = tmp_path / "audit.html"
     done = command(FAULTY / "trips.py", "--json", "--only", "options,leak.caches", "--html", page)
@@ -241,6 +250,7 @@ def test_json_is_all_that_stands_on_stdout(tmp_path):
     assert "trips.py" in page.read_text()
 
 
+@pytest.mark.server
 def test_an_app_that_cannot_run_is_exit_code_3_and_leaves_nothing(app):
     script = app("import panel as pn\nraise ValueError('not today')")
     done = command(script, "--json", "--only", "network.origin")
@@ -249,10 +259,12 @@ def test_an_app_that_cannot_run_is_exit_code_3_and_leaves_nothing(app):
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(script) in (p.info["cmdline"] or [])]
 
 
+@pytest.mark.server
 def test_a_misspelt_name_is_exit_code_3():
     assert command(FAULTY / "order.py").returncode == 3
 
 
+@pytest.mark.server
 def test_errors_of_python(app):
     with pytest.raises(AppNotFound):
         audit("nowhere.py")

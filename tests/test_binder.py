@@ -35,6 +35,7 @@ def dockerfile():
     return done.stdout + done.stderr
 
 
+@pytest.mark.server
 def test_what_repo2docker_would_build(dockerfile):
     assert "Building conda environment for python=3.12" in dockerfile
     assert re.search(r"FROM \S*buildpack-deps:24\.04", dockerfile), "apt.txt has the names of Ubuntu 24.04"
@@ -75,6 +76,7 @@ def test_the_packages_are_those_that_chromium_needs_on_ubuntu():
     assert names["chromium"] <= set(PACKAGES) <= names["chromium"] | names["tools"]
 
 
+@pytest.mark.server
 @pytest.mark.skipif(not shutil.which("apt-cache"), reason="needs Debian or Ubuntu")
 def test_the_packages_exist():
     """Debian has some of them without the t64 that Ubuntu 24.04 appends."""

@@ -27,6 +27,8 @@ from sessionlab.course.jupyter import JupyterServer
 from sessionlab.course.workspace import BESIDE, FIRST, workspace
 from sessionlab.visit.browser import Browser
 
+pytestmark = pytest.mark.server
+
 ARTEFACTS = ROOT / "artefacts" / "chapters"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 AT_ONCE = 3

@@ -24,6 +24,8 @@ from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.errors import AppFailed
 from sessionlab.visit.browser import open_tab
 
+pytestmark = pytest.mark.server
+
 PLAIN = """
     import panel as pn
 

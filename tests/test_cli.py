@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.server
+
 SESSIONLAB = Path(sys.executable).with_name("sessionlab")
 WRITES = [("hunt", "--html"), ("audit", "--html"), ("load", "--picture")]
 

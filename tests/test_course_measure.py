@@ -8,6 +8,8 @@ from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.course.measure import left_behind
 from sessionlab.errors import AppFailed
 
+pytestmark = pytest.mark.server
+
 CASES = NOTEBOOKS / "apps" / "casebook"
 
 

@@ -17,6 +17,7 @@ def server(app):
         yield server
 
 
+@pytest.mark.server
 async def test_a_crowd_comes_so_many_at_a_time(server):
     here, most = set(), 0
 
@@ -39,6 +40,7 @@ async def test_a_crowd_comes_so_many_at_a_time(server):
     assert "12 visits" in str(crowd) and "session created" in str(crowd) and len(crowd.frame()) == 12
 
 
+@pytest.mark.server
 async def test_a_crowd_comes_at_a_rate_whatever_the_server_does(server):
     crowd = await visit_together(server, 6, rate=20, stay=0.5, together=1)
     begins = [v.begin for v in crowd.visitors]
@@ -47,6 +49,7 @@ async def test_a_crowd_comes_at_a_rate_whatever_the_server_does(server):
     assert crowd.seconds > 0.5
 
 
+@pytest.mark.server
 async def test_visits_that_fail_are_noted_and_the_others_go_on(server):
     numbers = iter(range(6))
 
@@ -61,6 +64,7 @@ async def test_visits_that_fail_are_noted_and_the_others_go_on(server):
     assert server.probe.census().connected == 0
 
 
+@pytest.mark.server
 async def test_a_fault_of_the_caller_ends_the_crowd_and_leaves_nobody(server):
     async def wrong(session):
         raise ZeroDivisionError
@@ -78,6 +82,7 @@ async def test_without_a_probe_and_without_a_server():
     assert "did not answer" in crowd.failed[0].error
 
 
+@pytest.mark.server
 async def test_a_server_that_dies_under_the_crowd(app):
     with serve(app()) as server:
         arrived = 0

@@ -107,6 +107,7 @@ def told(session) -> bool:
     return any("about to restart" in str(model.attributes.get("text")) for model in session.models.values())
 
 
+@pytest.mark.server
 async def test_a_visitor_sticks_to_the_server_that_has_answered(pair):
     built = await sums(pair, "sessionlab_sessions_created_total")
     with running_nginx(*pair) as address:
@@ -129,6 +130,7 @@ async def test_a_visitor_sticks_to_the_server_that_has_answered(pair):
                 assert again.page.cookies["server"] == visitor.page.cookies["server"]
 
 
+@pytest.mark.server
 async def test_round_robin_loses_the_state(pair):
     """The same nginx without the cookie: every page is built in both servers, and a reconnect finds the other one."""
     restarted = await sums(pair, "sessionlab_reconnects_total restarted")
@@ -143,6 +145,7 @@ async def test_round_robin_loses_the_state(pair):
     assert await sums(pair, "sessionlab_reconnects_total restarted") == restarted + 2
 
 
+@pytest.mark.server
 async def test_pings_keep_an_idle_websocket_open_if_the_timeout_is_longer(pair):
     def waiting(time: str) -> dict[str, str]:
         here = "location / {"
@@ -157,6 +160,7 @@ async def test_pings_keep_an_idle_websocket_open_if_the_timeout_is_longer(pair):
         await visitor.wait_for(lambda session: session.closed, timeout=60)
 
 
+@pytest.mark.server
 async def test_a_full_server_passes_newcomers_on_and_keeps_its_own(pair):
     async def fill(name: str) -> list:
         """Visit one server until somebody is sent to the other one, or away. (The page of serve() may take a place.)"""
@@ -187,6 +191,7 @@ async def test_a_full_server_passes_newcomers_on_and_keeps_its_own(pair):
             await visitor.close()
 
 
+@pytest.mark.server
 async def test_what_is_not_for_visitors_stays_inside(pair):
     with running_nginx(*pair) as address:
         assert (await get(f"{address}/metrics"))[0] == (await get(f"{address}/readyz"))[0] == 403
@@ -194,6 +199,7 @@ async def test_what_is_not_for_visitors_stays_inside(pair):
         assert len(answer.body) > 100_000 and "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.server
 async def test_a_draining_server_hands_its_visitors_over(pair):
     first = pair[0]
     with running_nginx(*pair) as address:
@@ -261,6 +267,7 @@ def test_what_the_image_installs_is_what_is_tested_here():
     assert {"panel", "bokeh", "tornado", "prometheus-client"} <= {name for name, _ in installed}
 
 
+@pytest.mark.server
 async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
     """As in the container: the files that it copies, its environment, its command; only without the container."""
     instructions = dockerfile()
@@ -415,6 +422,7 @@ async def series(server) -> list[str]:
 METRIC = re.compile(r"\b(?:sessionlab|process|python)_\w+")
 
 
+@pytest.mark.server
 def test_the_alerts_ask_for_metrics_that_exist(exported):
     rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
     recorded = {rule["record"] for rule in rules if "record" in rule}
@@ -425,6 +433,7 @@ def test_the_alerts_ask_for_metrics_that_exist(exported):
         assert set(METRIC.findall(asked)) <= exported
 
 
+@pytest.mark.server
 def test_the_dashboard_asks_for_metrics_that_exist(exported):
     dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "sessions.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

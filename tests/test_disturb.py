@@ -353,6 +353,7 @@ def test_without_a_server_the_client_is_turned_away_and_later_served_again():
             assert ask(wire) == b"hello"
 
 
+@pytest.mark.server
 def test_in_front_of_a_served_application(app):
     with serve(app(), lifetime=1, check=0.3) as server, Outage(server) as outage:
         assert outage.urls == {"/app": outage.url} and outage.url == outage.origin + "/app"
@@ -403,6 +404,7 @@ def test_an_outage_that_nobody_holds_ends_itself(echo):
     assert not thread.is_alive()
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("state", ["restore", "refuse", "stall"])
 def test_the_interpreter_ends_at_once_and_in_silence_with_an_outage_open(echo, state):
     script = f"""

@@ -643,6 +643,7 @@ async def an_unused_session_is_gone(server, name):
     await logged(server, f"GONE {name}$")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("protection, shown", [("hardened", "done"), ("stock", "")])
 @pytest.mark.parametrize("how", ["sync", "coroutine"])
 async def test_a_late_reconnect(server, finish, how, protection, shown):
@@ -658,6 +659,7 @@ async def test_a_late_reconnect(server, finish, how, protection, shown):
     await logged(server, f"GONE {name}$")
 
 
+@pytest.mark.server
 async def test_in_a_thread(server, finish):
     session = await start_and_lose(server, "thread", "thread", "hardened")
     await an_unused_session_is_gone(server, "thread-control")
@@ -668,6 +670,7 @@ async def test_in_a_thread(server, finish):
     await logged(server, "GONE thread$")
 
 
+@pytest.mark.server
 async def test_two_visitors_at_once(server, finish):
     """Both have lost their connection; the later one works on when the earlier one's work ends."""
 

@@ -10,9 +10,12 @@ import sqlite3
 import time
 from collections import Counter
 
+import pytest
 from machine import alive
 
 from sessionlab import serve, visit
+
+pytestmark = pytest.mark.server
 
 VISITS = int(os.environ.get("SESSIONLAB_VISITS", "60"))  # 1000 on demand
 

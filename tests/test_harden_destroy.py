@@ -126,6 +126,7 @@ def journal(tmp_path):
     return Journal(tmp_path / "journal")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("framework", ["panel", "bokeh"])
 async def test_a_session_that_expires(app, journal, framework):
     path = app(APP)
@@ -138,6 +139,7 @@ async def test_a_session_that_expires(app, journal, framework):
         assert server.log.matching("ValueError: this hook fails")
 
 
+@pytest.mark.server
 async def test_the_stock_hooks_see_nothing(app, journal):
     """What APP does cannot be done with Panel's own: here is why."""
     source = APP.replace("    on_session_destroyed(", "    pn.state.on_session_destroyed(").replace(", Worker())", ")")
@@ -150,6 +152,7 @@ async def test_the_stock_hooks_see_nothing(app, journal):
         assert set(map(tuple, journal.sessions().values())) == {("0 open",)}
 
 
+@pytest.mark.server
 async def test_sigterm_and_a_restart_then_ctrl_c(app, journal):
     with serve(app(APP), env=journal.env) as server:
         async with visit(server.url):
@@ -199,6 +202,7 @@ def hooks_of(server):
     return [line.removeprefix("HOOK ") for line in server.log.matching("^HOOK ")]
 
 
+@pytest.mark.server
 async def test_ctrl_c_again_interrupts_one_hook_and_the_others_run(app):
     with serve(app(SLOW), env={"HOOKS": "slow slow_too"}) as server:
         async with visit(server.url + "?visitor"):
@@ -213,6 +217,7 @@ async def test_ctrl_c_again_interrupts_one_hook_and_the_others_run(app):
         assert not server.log.matching("never retrieved|was destroyed but it is pending")
 
 
+@pytest.mark.server
 async def test_sigterm_again_interrupts_nothing(app):
     with serve(app(SLOW), env={"HOOKS": "wait_a_little"}) as server:
         async with visit(server.url + "?visitor"):
@@ -224,6 +229,7 @@ async def test_sigterm_again_interrupts_nothing(app):
         assert not server.log.matching("Error in server unloaded hook")
 
 
+@pytest.mark.server
 async def test_sigterm_while_the_hooks_of_an_expired_session_wait(app):
     with serve(app(SLOW), lifetime=0.3, check=0.1, env={"HOOKS": "wait_a_little"}) as server:
         async with visit(server.url + "?visitor"):
@@ -234,6 +240,7 @@ async def test_sigterm_while_the_hooks_of_an_expired_session_wait(app):
         assert hooks_of(server) == ["a little begins", "a little ends", "last"]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_every_process_of_num_procs(app, journal, how):
     """The signal goes to all processes, as from a terminal or a container's init; each ends its own sessions."""
@@ -265,6 +272,7 @@ print("AFTER", flush=True)
 """
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=str)
 async def test_a_program_that_calls_pn_serve(tmp_path, signals):
     """Panel handles no SIGTERM there, and after Ctrl-C it does not stop the server."""
@@ -521,6 +529,7 @@ def test_outside_a_session():
         on_session_destroyed(lambda context: None)
 
 
+@pytest.mark.server
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 async def test_a_forked_process_does_not_run_the_hooks_of_its_parent(bench):
     server, ran_in = bench(), []

@@ -23,6 +23,8 @@ from sessionlab.harden import drain
 from sessionlab.serve import free_port, port_is_free
 from sessionlab.visit.browser import open_tab
 
+pytestmark = pytest.mark.server
+
 GRACE = 3.5
 APP = """
     import asyncio, os, threading, time

@@ -129,6 +129,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.server
 def test_works_where_only_the_frameworks_are_installed():
     """In a process in which nothing can be imported that the base dependencies do not bring."""
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT)

@@ -16,6 +16,8 @@ from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.harden import SessionLimits
 
+pytestmark = pytest.mark.server
+
 APP = """
     import itertools
     import panel as pn

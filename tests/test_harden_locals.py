@@ -153,6 +153,7 @@ APP = """
 """
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("threads", [[], ["--num-threads", "2"]], ids=["", "threads"])
 async def test_found_from_callbacks_of_every_kind(app, threads):
     """Two visitors at once: nobody sees the other's."""

@@ -13,6 +13,8 @@ from tornado.httpclient import AsyncHTTPClient
 from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 
+pytestmark = pytest.mark.server
+
 APP = """
     import time
     import panel as pn

@@ -18,6 +18,8 @@ from sessionlab import harden, visit
 from sessionlab.child import Child
 from sessionlab.harden import served
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parent.parent
 OTHERS = ["psutil", "rich", "matplotlib", "prometheus_client"]  # what the rest of the lab, and a plugin, use
 APP = """

@@ -16,6 +16,8 @@ import pytest
 from sessionlab import hunt, report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
 
+pytestmark = pytest.mark.server
+
 free_port = importlib.import_module("sessionlab.serve").free_port
 SHARED = """
     import asyncio, functools, threading

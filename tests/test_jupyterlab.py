@@ -12,6 +12,8 @@ from sessionlab.course.catalogue import ROOT
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.visit.browser import Browser
 
+pytestmark = pytest.mark.server
+
 ARTEFACTS = ROOT / "artefacts"
 VALUE = "[...Bokeh.documents[0].all_models].find(model => model.title == 'Body mass at least (g)').value"
 

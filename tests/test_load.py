@@ -55,6 +55,7 @@ def runs(app):
         return done, picture, full.result(), dies.result()
 
 
+@pytest.mark.server
 def test_the_command_tells_what_a_session_costs(runs):
     done, picture, *_ = runs
     assert done.returncode == 0, done.stderr
@@ -71,6 +72,7 @@ def test_the_command_tells_what_a_session_costs(runs):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.server
 def test_it_ends_early_when_visitors_are_refused(runs):
     full = runs[2]
     assert full.steps[-1].sessions == 12
@@ -78,6 +80,7 @@ def test_it_ends_early_when_visitors_are_refused(runs):
     assert "it ended early" in str(full) and "12 sessions in one process" in str(full)
 
 
+@pytest.mark.server
 def test_it_ends_early_when_the_process_ends(runs):
     dies = runs[3]
     assert dies.stopped == "the process ended with exit code 7."
@@ -92,6 +95,7 @@ def test_bad_input_leaves_nothing_behind(app, wrong):
     assert psutil.Process().children() == children
 
 
+@pytest.mark.server
 def test_an_app_that_is_not_there(tmp_path):
     with pytest.raises(AppNotFound):
         load(tmp_path / "nothing.py")

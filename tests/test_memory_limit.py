@@ -13,6 +13,8 @@ import pytest
 from sessionlab import serve, visit
 from sessionlab.errors import VisitFailed
 
+pytestmark = pytest.mark.server
+
 LIMIT = 300_000_000  # bytes that the server may take after its start
 SESSION = 20_000_000
 ROOTS = {"memory.limit_in_bytes": Path("/sys/fs/cgroup/memory"), "memory.max": Path("/sys/fs/cgroup")}  # version 1, 2

@@ -74,6 +74,7 @@ def counts(connected: int, disconnected: int):
 # -- a page of a running server ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.server
 async def test_a_page_follows_sessions_that_know_nothing_of_it(server, monitor, quiet):
     async with visit(monitor.url) as page:
         async with visit(monitor.app_url), visit(server.url):
@@ -83,6 +84,7 @@ async def test_a_page_follows_sessions_that_know_nothing_of_it(server, monitor, 
         assert bars(page)["state"].count("disconnected") == 2
 
 
+@pytest.mark.server
 async def test_a_page_is_updated_at_least_once_a_second(monitor, quiet):
     async with visit(monitor.url) as page:
         axis = next(m for m in page.models.values() if m.short_type == "Range1d" and page.value(m, "end") > 1e12)
@@ -94,6 +96,7 @@ async def test_a_page_is_updated_at_least_once_a_second(monitor, quiet):
         assert ends[-1] - ends[0] == pytest.approx(1000 * (time.monotonic() - begin), abs=1500)
 
 
+@pytest.mark.server
 async def test_visitors_are_cut_off_and_come_back(server, monitor, quiet):
     async with visit(monitor.url) as page:
         await page.set("How many", value=3)
@@ -109,6 +112,7 @@ async def test_visitors_are_cut_off_and_come_back(server, monitor, quiet):
         await page.wait_for(counts(0, 3))
 
 
+@pytest.mark.server
 async def test_a_chosen_session_is_ended_and_garbage_collected(server, monitor, quiet):
     async with visit(monitor.url) as page, visit(monitor.app_url) as visitor:
         await page.wait_for(counts(1, 0))
@@ -125,6 +129,7 @@ async def test_a_chosen_session_is_ended_and_garbage_collected(server, monitor, 
         await page.wait_for(shows(r"Collected [\d,]+ objects in [\d.]+ s; memory is [\d.]+ MB"))
 
 
+@pytest.mark.server
 async def test_a_server_that_does_not_answer_is_said_to_be_silent(server, monitor, quiet):
     async with visit(monitor.url) as page:
         await page.wait_for(shows("● Live"))
@@ -137,6 +142,7 @@ async def test_a_server_that_does_not_answer_is_said_to_be_silent(server, monito
         assert len(source(page, "x0")["x0"]) >= 1
 
 
+@pytest.mark.server
 async def test_a_page_in_a_browser_has_the_readers_theme_and_says_when_it_is_old(monitor):
     browser_or_skip()
     async with Browser() as browser:
@@ -183,6 +189,7 @@ def watching():
         each.close()
 
 
+@pytest.mark.server
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 async def test_every_worker_is_watched_and_a_silent_one_is_counted(app, watching):
     with serve(app(), panel_args=["--num-procs", "2"], lifetime=20) as server:
@@ -260,6 +267,7 @@ MINUTES = '''
 '''
 
 
+@pytest.mark.server
 async def test_updates_leave_the_monitors_memory_flat(server, app):
     with serve(app(MINUTES, "minutes.py"), env={"SESSIONLAB_WATCHED": Watched.of(server).to_json()}) as own:
         async with visit(own.url, timeout=60) as page:
@@ -274,6 +282,7 @@ async def test_updates_leave_the_monitors_memory_flat(server, app):
         assert growth.get("heap", 0) < 50_000
 
 
+@pytest.mark.server
 async def test_a_restarted_server_is_watched_on_and_a_dead_one_is_said_to_be_gone(server, monitor):
     async with visit(monitor.url) as page:
         async with visit(server.url):
@@ -296,6 +305,7 @@ async def test_a_restarted_server_is_watched_on_and_a_dead_one_is_said_to_be_gon
 # -- its doors --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.server
 async def test_the_launcher_tile_works_under_a_base_url(tmp_path):
     with JupyterServer(tmp_path) as jupyter:
         login = {"Authorization": f"token {jupyter.token}"}
@@ -309,6 +319,7 @@ async def test_the_launcher_tile_works_under_a_base_url(tmp_path):
     assert not [process for process in family if alive(process.pid)]
 
 
+@pytest.mark.server
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app):
     sessionlab = str(Path(sys.executable).with_name("sessionlab"))

@@ -14,6 +14,8 @@ from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError,
 from sessionlab.observe.client import TOKEN_HEADER, Probe
 from sessionlab.observe.containers import Containers
 
+pytestmark = pytest.mark.server
+
 LEAKY = """
     import asyncio, functools, gc, os, sys, threading, time
     import panel as pn

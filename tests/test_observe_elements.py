@@ -9,6 +9,8 @@ import pytest
 from sessionlab import serve, visit
 from sessionlab.observe.element_log import ElementLog
 
+pytestmark = pytest.mark.server
+
 APP = """
     import holoviews as hv
     import panel as pn

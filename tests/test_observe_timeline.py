@@ -14,6 +14,8 @@ from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.observe.timeline import Timeline
 
+pytestmark = pytest.mark.server
+
 APP = """
     import panel as pn
 

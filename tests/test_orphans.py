@@ -20,6 +20,8 @@ from nbclient import NotebookClient
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.serve import port_is_free
 
+pytestmark = pytest.mark.server
+
 PROMISE = 2.0  # seconds
 
 STARTS_EVERYTHING = """

@@ -23,6 +23,8 @@ from sessionlab.visit import Page, get_page
 from sessionlab.visit.document import Document
 from sessionlab.visit.values import decode, encode
 
+pytestmark = pytest.mark.server
+
 WIDGETS = """
     import datetime as dt
     import pandas as pd

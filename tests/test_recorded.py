@@ -13,6 +13,8 @@ from sessionlab.course import recorded
 from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.errors import NoBrowser
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def no_chromium(monkeypatch):

@@ -96,6 +96,7 @@ def test_nobody_imports_the_course_but_the_command_line():
     assert [room for room, others in rooms().items() if "course" in others] == ["cli"]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("statement", "may_load"),
     [

@@ -28,6 +28,8 @@ from sessionlab.errors import (
 )
 from sessionlab.serve import port_is_free
 
+pytestmark = pytest.mark.server
+
 
 def children() -> set[int]:
     return {p.pid for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE}

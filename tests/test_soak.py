@@ -12,6 +12,8 @@ import pytest
 
 from sessionlab.nginx import find_nginx
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -44,6 +44,7 @@ async def run(folder: Path, code: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
+@pytest.mark.server
 @pytest.mark.skipif(sys.platform != "linux", reason="the reproducers of what happens to processes are for Linux")
 @pytest.mark.parametrize("folder", FAULTS, ids=lambda folder: folder.name)
 async def test_the_fault_is_there_and_the_fix_mends_it(folder):

@@ -24,6 +24,7 @@ def file(monkeypatch, tmp_path):
     return path
 
 
+@pytest.mark.server
 def test_a_check_tells_what_it_does_and_remembers(tmp_path, file):
     path = tmp_path / "mine.py"
     path.write_text(solution_of(find("02-blip").solution.read_text()))
@@ -83,6 +84,7 @@ def test_a_verdict_shows_itself():
     assert verdict.exit_code == 1 and verdict.to_dict()["state"] == "not yet"
 
 
+@pytest.mark.server
 def test_the_commands(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("def half(:\n")

@@ -11,6 +11,8 @@ from sessionlab.course.exercises.check import check
 from sessionlab.course.exercises.progress import Progress
 from sessionlab.serve import free_port, port_is_free
 
+pytestmark = pytest.mark.server
+
 FORM = """
 import panel as pn
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
+
+pytestmark = pytest.mark.server
 
 
 def test_the_line_goes_and_the_verdict_stays(tmp_path, monkeypatch):
