@@ -9,7 +9,6 @@ import types
 from pathlib import Path
 
 import pytest
-import tiers
 
 COUNTER = """
     import panel as pn
@@ -20,10 +19,6 @@ COUNTER = """
     button = pn.widgets.Button(name="add one", on_click=lambda event: count.param.update(value=count.value + 1))
     pn.Column(pn.widgets.IntSlider(name="slider", end=10), button, count).servable()
 """
-
-
-def pytest_configure(config):
-    config.pluginmanager.register(tiers)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The tiers of the tests, who runs beside whom, and what a run took. A plugin that ``tests/conftest.py`` registers.
+"""The tiers of the tests, who runs beside whom, and what a run took. A plugin of the root's ``conftest.py``.
 
 What bears no mark starts no process: `make check`. `make test` leaves out ``slow``; `make test-all` leaves out nothing.
 With pytest-xdist, tests that share something (the server of a module, the kernel of a notebook) stay in one process.
@@ -57,10 +57,16 @@ def shared(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb" or shared(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.path.suffix == ".ipynb":
             item.add_marker("server")  # a kernel
     items.sort(key=rank)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in grouped):
+        raise pytest.UsageError("This pytest-xdist does not keep groups together with this pytest: see pyproject.toml.")
 
 
 @pytest.hookimpl(wrapper=True)
