@@ -145,6 +145,7 @@ def audits():
         return {name: future.result() for name, future in running.items()}
 
 
+@pytest.mark.slow("an audit asks nine questions of servers of their own")
 @pytest.mark.server
 def test_the_faults_of_the_orders_are_found(audits):
     result = audits["orders"]
@@ -155,6 +156,7 @@ def test_the_faults_of_the_orders_are_found(audits):
     assert result.exit_code == 1 and not result.green
 
 
+@pytest.mark.slow("an audit asks nine questions of servers of their own")
 @pytest.mark.server
 def test_the_faults_of_the_trips_are_found(audits):
     result = audits["trips"]
@@ -163,6 +165,7 @@ def test_the_faults_of_the_trips_are_found(audits):
     assert "'Note'" in result["sessions.shared"].measured
 
 
+@pytest.mark.slow("an audit asks nine questions of servers of their own")
 @pytest.mark.server
 def test_repaired_apps_are_green(audits):
     for name in ("orders repaired", "trips repaired"):
@@ -175,6 +178,7 @@ def test_repaired_apps_are_green(audits):
     assert result["lifetime.backoff"].status == "pass" and result["network.address"].status == "pass"
 
 
+@pytest.mark.slow("an audit asks nine questions of servers of their own")
 @pytest.mark.server
 def test_json_has_what_other_tools_read(audits):
     told = json.loads(json.dumps(audits["orders"].to_dict()))
@@ -203,6 +207,7 @@ def test_flags_that_harm(app):
     assert "?endpoint=/app" in result["server.liveness"].measured
 
 
+@pytest.mark.slow("an audit asks nine questions of servers of their own")
 @pytest.mark.server
 def test_outages_by_the_protocol(app):
     result = audit(app(), only=["reconnect"], browser=False, max_seconds=LONG)
@@ -214,6 +219,7 @@ def test_outages_by_the_protocol(app):
     assert failed(result) == {"reconnect.token"}
 
 
+@pytest.mark.slow("a browser waits as long as BokehJS waits")
 @pytest.mark.server
 def test_outages_in_a_browser():
     browser_or_skip()

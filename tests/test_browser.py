@@ -120,6 +120,7 @@ async def becomes(tab, name, value):
     return await tab.value(name) == value
 
 
+@pytest.mark.slow("a browser waits as long as BokehJS waits")
 @browsing
 async def test_the_walked_clock_sees_the_attempts_that_the_real_one_sees(browser, outage):
     async with await browser.open(outage.url) as real, await browser.open(outage.url, clock=True) as fake:
@@ -295,6 +296,7 @@ NOISE = """<title>Noise</title><canvas id=c width=360 height=300></canvas><scrip
   g.putImageData(d, 0, 0)</script>"""
 
 
+@pytest.mark.slow("a browser waits as long as BokehJS waits")
 @browsing
 async def test_a_picture_is_small_and_says_what_it_shows(browser, tmp_path):
     async with await browser.open(page(NOISE), width=1000, height=800) as tab:

@@ -27,7 +27,10 @@ from sessionlab.course.jupyter import JupyterServer
 from sessionlab.course.workspace import BESIDE, FIRST, workspace
 from sessionlab.visit.browser import Browser
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow("JupyterLab in a browser runs every chapter; `make test` compares them by nbval"),
+]
 
 ARTEFACTS = ROOT / "artefacts" / "chapters"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))

@@ -330,6 +330,7 @@ async def grown(server, before, visits: int = 1, moment: float = 5.0) -> dict[st
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.slow("a whole hunt")
 async def test_the_suspects_of_the_thread_leave_nothing(servers):
     """Containers and widgets, a template, a pickle that is read in a function or kept by the script."""
     server = servers["many"]
@@ -349,6 +350,7 @@ async def test_the_suspects_of_the_thread_leave_nothing(servers):
     assert not await grown(server, before, 12)
 
 
+@pytest.mark.slow("a whole hunt")
 async def test_plotly_and_datashader_leave_nothing():
     """Hovering over a Plotly pane, as its page tells the server of it, and points that Datashader draws."""
     names = ("plotly_hover", "datashaded")

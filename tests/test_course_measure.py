@@ -13,6 +13,7 @@ pytestmark = pytest.mark.server
 CASES = NOTEBOOKS / "apps" / "casebook"
 
 
+@pytest.mark.slow("several series of sessions, each measured")
 @pytest.mark.parametrize("servers", [1, 2])
 async def test_what_one_app_leaves_is_not_charged_to_another(servers):
     names = ("watcher_leaky", "watcher_fixed", "state_cache_leaky", "state_cache_fixed")

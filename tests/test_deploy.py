@@ -267,6 +267,7 @@ def test_what_the_image_installs_is_what_is_tested_here():
     assert {"panel", "bokeh", "tornado", "prometheus-client"} <= {name for name, _ in installed}
 
 
+@pytest.mark.slow("the start that the image has, with its waits")
 @pytest.mark.server
 async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
     """As in the container: the files that it copies, its environment, its command; only without the container."""

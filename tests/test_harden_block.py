@@ -265,6 +265,7 @@ def falsify(kind, promises, cases, phases=tuple(Phase)):
     return tried
 
 
+@pytest.mark.slow("thousands of orders of steps")
 def test_no_interleaving_breaks_a_promise(no_collector):
     assert falsify(Hardened, PROMISES, cases=2000) >= 2000
 

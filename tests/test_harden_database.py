@@ -80,6 +80,7 @@ async def visits_with_random_disconnects(server, visits: int, dice: random.Rando
     return seen
 
 
+@pytest.mark.slow("many sessions, one after the other, on a server that is restarted")
 async def test_no_connection_left_and_no_row_lost(app, tmp_path):
     path = tmp_path / "rows.db"
     with sqlite3.connect(path) as db:

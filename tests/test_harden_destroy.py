@@ -126,6 +126,7 @@ def journal(tmp_path):
     return Journal(tmp_path / "journal")
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 @pytest.mark.parametrize("framework", ["panel", "bokeh"])
 async def test_a_session_that_expires(app, journal, framework):
@@ -152,6 +153,7 @@ async def test_the_stock_hooks_see_nothing(app, journal):
         assert set(map(tuple, journal.sessions().values())) == {("0 open",)}
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 async def test_sigterm_and_a_restart_then_ctrl_c(app, journal):
     with serve(app(APP), env=journal.env) as server:
@@ -202,6 +204,7 @@ def hooks_of(server):
     return [line.removeprefix("HOOK ") for line in server.log.matching("^HOOK ")]
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 async def test_ctrl_c_again_interrupts_one_hook_and_the_others_run(app):
     with serve(app(SLOW), env={"HOOKS": "slow slow_too"}) as server:
@@ -217,6 +220,7 @@ async def test_ctrl_c_again_interrupts_one_hook_and_the_others_run(app):
         assert not server.log.matching("never retrieved|was destroyed but it is pending")
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 async def test_sigterm_again_interrupts_nothing(app):
     with serve(app(SLOW), env={"HOOKS": "wait_a_little"}) as server:
@@ -229,6 +233,7 @@ async def test_sigterm_again_interrupts_nothing(app):
         assert not server.log.matching("Error in server unloaded hook")
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 async def test_sigterm_while_the_hooks_of_an_expired_session_wait(app):
     with serve(app(SLOW), lifetime=0.3, check=0.1, env={"HOOKS": "wait_a_little"}) as server:
@@ -240,6 +245,7 @@ async def test_sigterm_while_the_hooks_of_an_expired_session_wait(app):
         assert hooks_of(server) == ["a little begins", "a little ends", "last"]
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_every_process_of_num_procs(app, journal, how):
@@ -272,6 +278,7 @@ print("AFTER", flush=True)
 """
 
 
+@pytest.mark.slow("a server ends while its hooks wait")
 @pytest.mark.server
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=str)
 async def test_a_program_that_calls_pn_serve(tmp_path, signals):

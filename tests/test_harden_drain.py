@@ -116,6 +116,7 @@ async def get(url: str) -> tuple[int, str]:
     return answer.code, answer.body.decode()
 
 
+@pytest.mark.slow("a server drains for seconds, and then ends")
 async def test_everybody_is_told_and_every_hook_runs(draining, contexts):
     with draining() as server, Outage(server) as outage:
         assert (await get(f"{server.url}?name=loading"))[0] == 200
@@ -144,6 +145,7 @@ async def test_everybody_is_told_and_every_hook_runs(draining, contexts):
         assert not server.log.matching("Traceback|ERROR|never awaited")
 
 
+@pytest.mark.slow("a server drains for seconds, and then ends")
 async def test_work_is_finished_and_seen_while_others_are_sent_away(draining):
     with draining() as server:
         async with visit(f"{server.url}?name=anna") as anna, visit(f"{server.url}?name=ben") as ben:
@@ -162,6 +164,7 @@ async def test_work_is_finished_and_seen_while_others_are_sent_away(draining):
         assert hooks(server) == hooks(server, "LATE") == ["anna", "ben"]
 
 
+@pytest.mark.slow("a server drains for seconds, and then ends")
 async def test_nothing_that_never_ends_holds_it_up(draining):
     """A task that never ends, a callback that holds the event loop, and a thread that outlives it."""
     with draining() as server:
@@ -193,6 +196,7 @@ async def test_from_the_served_script_it_works_too_and_an_endless_hook_shows_in_
         assert server.log.matching("2 s after SIGTERM still busy: a callback or a hook")
 
 
+@pytest.mark.slow("a server drains for seconds, and then ends")
 @pytest.mark.parametrize(
     ("how", "number"), [("--plugins", signal.SIGTERM), ("--plugins", signal.SIGKILL), ("--setup", signal.SIGTERM)]
 )
@@ -218,6 +222,7 @@ async def test_no_process_of_several_is_left(draining, how, number):
         assert hooks(server) == hooks(server, "LATE")
 
 
+@pytest.mark.slow("a server drains for seconds, and then ends")
 async def test_as_process_1_of_a_container(draining, tmp_path):
     """In a PID namespace, where the kernel ignores signals for which process 1 has no handler."""
     unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]

@@ -129,6 +129,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow("an environment of its own is installed")
 @pytest.mark.server
 def test_works_where_only_the_frameworks_are_installed():
     """In a process in which nothing can be imported that the base dependencies do not bring."""

@@ -112,6 +112,7 @@ async def test_the_least_recently_used_session_goes_first(server, limited):
     await eventually(watcher, lambda names: names == ["first", "fourth", "watcher"])
 
 
+@pytest.mark.slow("sixty sessions come and go")
 async def test_the_retained_cap_holds_under_sixty_dropped_sessions(server, limited):
     watcher = await limited(retained=10)
     for batch in range(6):

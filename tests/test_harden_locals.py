@@ -153,6 +153,7 @@ APP = """
 """
 
 
+@pytest.mark.slow("callbacks of every kind, on threads too")
 @pytest.mark.server
 @pytest.mark.parametrize("threads", [[], ["--num-threads", "2"]], ids=["", "threads"])
 async def test_found_from_callbacks_of_every_kind(app, threads):

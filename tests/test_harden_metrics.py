@@ -76,6 +76,7 @@ async def settled(server) -> dict[str, float]:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow("sessions wait until they are discarded")
 async def test_sessions_are_told_apart_by_state(server):
     before = await settled(server)
     async with visit(server.url) as anna:

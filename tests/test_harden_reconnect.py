@@ -20,7 +20,11 @@ from sessionlab.harden import reconnect
 from sessionlab.harden.tickets import TYPE
 from sessionlab.visit.browser import Browser
 
-pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow("a browser waits through restarts"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 PATIENCE = 60  # seconds, for what takes one or two on a quiet machine
 LASTS = 20  # seconds that a token lasts where pages grow old: time enough to load one on a busy machine
 KEY = "a key of the test"

@@ -258,6 +258,7 @@ def test_outside_a_session_nothing_happens():
     recover_inputs(W.TextInput(label="x"))
 
 
+@pytest.mark.slow("a browser waits through a restart")
 @pytest.mark.server
 async def test_in_a_browser_values_outlive_the_session_and_the_server(app):
     environment = {"BOKEH_SECRET_KEY": "the same in every process"}

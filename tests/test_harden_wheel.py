@@ -18,7 +18,7 @@ from sessionlab import harden, visit
 from sessionlab.child import Child
 from sessionlab.harden import served
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow("an environment of its own is installed")]
 
 ROOT = Path(__file__).parent.parent
 OTHERS = ["psutil", "rich", "matplotlib", "prometheus_client"]  # what the rest of the lab, and a plugin, use

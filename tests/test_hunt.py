@@ -92,6 +92,7 @@ def culprit(result, holder: str):
     return found[0]
 
 
+@pytest.mark.slow("a whole hunt")
 def test_every_leak_of_an_app_is_named_with_its_line(leaky):
     assert (leaky.verdict, leaky.exit_code) == ("leak", 1)
     expected = {
@@ -105,6 +106,7 @@ def test_every_leak_of_an_app_is_named_with_its_line(leaky):
     assert all(culprit(leaky, h).grows_by == pytest.approx(1, abs=0.1) for h in expected)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_chains_are_short_and_say_what_is_kept(leaky):
     assert culprit(leaky, "shared.KEPT").chain[-1] == "panel Button"
     assert all(1 <= len(c.chain) <= 8 and c.chain[0] for c in leaky.culprits)
@@ -112,6 +114,7 @@ def test_chains_are_short_and_say_what_is_kept(leaky):
     assert "on_session_destroyed" in culprit(leaky, "param['cache']").advice
 
 
+@pytest.mark.slow("three whole hunts")
 def test_a_list_of_dead_weak_references_is_a_leak_and_what_pandas_knows_of_its_views_is_not(folder):
     folder("weakly.py", "import pandas as pd\n\nSEEN, TABLE = [], pd.DataFrame({'x': range(1000)})\n")
     source = """
@@ -134,6 +137,7 @@ def test_a_list_of_dead_weak_references_is_a_leak_and_what_pandas_knows_of_its_v
     assert seen.chain[-1] == "dead weak reference" and "WeakSet" in seen.advice
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_module_that_comes_late_is_clean_and_the_report_says_why_something_was_counted(folder):
     folder("heavy.py", "TABLES = [[number] for number in range(5000)]\n")
     folder("visits.py", "NUMBER = 0\n")
@@ -151,12 +155,14 @@ def test_a_module_that_comes_late_is_clean_and_the_report_says_why_something_was
     assert result.notes == ("these objects came once, or come and go: no place gained some with every session.",)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_the_size_is_per_session(leaky):
     assert culprit(leaky, "param['cache']").bytes == pytest.approx(2033 + 93, rel=0.2)
     assert leaky.per_session["threads"] == pytest.approx(1, abs=0.1)
     assert leaky.per_session["bytes"] > 2000
 
 
+@pytest.mark.slow("a whole hunt")
 def test_the_result_shows_itself(leaky, tmp_path):
     shown = leaky.to_dict()
     assert list(shown)[:8] == [
@@ -174,6 +180,7 @@ def test_the_result_shows_itself(leaky, tmp_path):
     assert len(axes[0].lines[0].get_xdata()) == len(leaky.batches)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_bounded_cache_is_bounded_and_names_its_bound(folder, nothing_left):
     result = hunt(folder("innocent.py", INNOCENT), sessions=24)
     assert (result.verdict, result.exit_code) == ("bounded", 0)
@@ -201,6 +208,7 @@ LATELY = """
 """
 
 
+@pytest.mark.slow("a whole hunt")
 @pytest.mark.parametrize(("seconds", "verdict"), [("600", "bounded"), ("float('inf')", "leak")])
 def test_what_is_forgotten_after_a_while_is_no_leak(folder, nothing_left, seconds, verdict):
     folder("lately.py", LATELY)
@@ -222,6 +230,7 @@ LINGERS = """
 """
 
 
+@pytest.mark.slow("a whole hunt")
 @pytest.mark.parametrize("seconds", ["60", "3600"])
 def test_sessions_that_linger_after_their_work_are_no_leak(folder, nothing_left, seconds):
     result = hunt(folder("lingers.py", LINGERS.replace("SECONDS", seconds)), sessions=24, max_seconds=300)
@@ -260,6 +269,7 @@ THREAD = """
 """
 
 
+@pytest.mark.slow("a whole hunt")
 @pytest.mark.parametrize(("source", "parts"), [(TASK, "20"), (THREAD, "60")], ids=["task of 2 s", "thread of 6 s"])
 def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, parts):
     result = hunt(folder("works.py", source.replace("PARTS", parts)), sessions=24, max_seconds=300)
@@ -285,6 +295,7 @@ TIMER = """
 """
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_timer_lets_go_when_it_has_run_and_nothing_else_is_blamed(folder, nothing_left):
     result = hunt(folder("later.py", TIMER), sessions=24, max_seconds=300)
     assert result.verdict == "bounded", result.culprits
@@ -315,6 +326,7 @@ FETCHES = """
 """
 
 
+@pytest.mark.slow("a whole hunt")
 def test_what_an_app_does_all_the_time_for_everybody_is_not_waited_for(folder, nothing_left):
     folder("refreshing.py", REFRESH)
     result = hunt(folder("fetches.py", FETCHES), sessions=24, max_seconds=60)
@@ -322,6 +334,7 @@ def test_what_an_app_does_all_the_time_for_everybody_is_not_waited_for(folder, n
     assert not any("the time was up" in note for note in result.notes)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left):
     folder("refreshing.py", REFRESH + "    KEPT = []\n")
     source = FETCHES + "    refreshing.KEPT.append(bytearray(50_000))\n"
@@ -330,12 +343,14 @@ def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left)
     assert not any("some work went on" in note for note in result.notes)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left):
     result = hunt(folder("works.py", THREAD.replace("PARTS", "600")), sessions=12, max_seconds=9)
     assert result.verdict == "undecided", result.culprits
     assert any("the time was up" in note for note in result.notes)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_task_that_a_library_wraps_is_named_after_the_applications_function(folder, nothing_left):
     result = hunt(folder("works.py", TASK.replace("PARTS", "10**9")), sessions=24, max_seconds=300)
     assert result.verdict == "leak"
@@ -373,6 +388,7 @@ def test_blocked_sessions_are_a_verdict_of_their_own(folder, nothing_left, monke
     assert "block counts" in " ".join(result.culprits[0].chain)
 
 
+@pytest.mark.slow("a whole hunt")
 def test_a_scenario_file_says_what_visitors_do(folder, nothing_left):
     app = folder("quiet.py", LEAKY.split("threading.Thread")[0] + "pn.Column(button).servable()\n")
     scenario = folder("scenario.py", "async def interact(session):\n    await session.click('Remember')\n")
@@ -440,6 +456,7 @@ def test_options_that_cannot_be_used_are_refused(folder):
             hunt(app, scenario=folder("wrong.py", source))
 
 
+@pytest.mark.slow("a whole hunt")
 def test_the_command_prints_one_json_object_and_its_exit_code_tells(folder):
     app = folder("fine.py", "import panel as pn\npn.Row('x').servable()\n")
 
@@ -462,6 +479,7 @@ async def test_hunting_works_within_a_running_event_loop(folder):
     assert hunt(app, sessions=12, interact=False).verdict == "clean"
 
 
+@pytest.mark.slow("a whole hunt")
 def test_every_kind_of_application_is_hunted_in_one_serve(folder, nothing_left, monkeypatch):
     kept = (
         "import panel as pn\nimport shared\n\npage = pn.Column({name!r})\nshared.{name}.append(page)\npage.servable()\n"

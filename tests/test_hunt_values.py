@@ -102,6 +102,7 @@ APP = """
 """
 
 
+@pytest.mark.slow("two whole hunts")
 @pytest.mark.server
 def test_a_table_that_grows_is_named_with_its_line_and_so_is_a_hook_that_fails(tmp_path):
     (tmp_path / "keeper_of_tables.py").write_text(textwrap.dedent(KEEPER))

@@ -49,6 +49,7 @@ async def app_frame(page):
     return frame
 
 
+@pytest.mark.slow("JupyterLab in a browser")
 async def test_the_reader_cuts_the_wire_and_the_app_comes_back(jupyter):
     async with Browser() as browser:
         address = f"{jupyter.url}lab/tree/02_reconnect.ipynb?token={jupyter.token}"
@@ -79,6 +80,7 @@ async def test_the_reader_cuts_the_wire_and_the_app_comes_back(jupyter):
         assert await frame.evaluate("Bokeh.documents[0].roots().length") > 0
 
 
+@pytest.mark.slow("JupyterLab in a browser")
 async def test_notebook_7_shows_the_app_too(jupyter):
     async with Browser() as browser:
         address = f"{jupyter.url}notebooks/02_reconnect.ipynb?token={jupyter.token}"

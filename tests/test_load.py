@@ -55,6 +55,7 @@ def runs(app):
         return done, picture, full.result(), dies.result()
 
 
+@pytest.mark.slow("three series of sessions")
 @pytest.mark.server
 def test_the_command_tells_what_a_session_costs(runs):
     done, picture, *_ = runs
@@ -72,6 +73,7 @@ def test_the_command_tells_what_a_session_costs(runs):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow("three series of sessions")
 @pytest.mark.server
 def test_it_ends_early_when_visitors_are_refused(runs):
     full = runs[2]
@@ -80,6 +82,7 @@ def test_it_ends_early_when_visitors_are_refused(runs):
     assert "it ended early" in str(full) and "12 sessions in one process" in str(full)
 
 
+@pytest.mark.slow("three series of sessions")
 @pytest.mark.server
 def test_it_ends_early_when_the_process_ends(runs):
     dies = runs[3]

@@ -142,6 +142,7 @@ async def test_a_server_that_does_not_answer_is_said_to_be_silent(server, monito
         assert len(source(page, "x0")["x0"]) >= 1
 
 
+@pytest.mark.slow("a monitor and what it watches, for several rounds")
 @pytest.mark.server
 async def test_a_page_in_a_browser_has_the_readers_theme_and_says_when_it_is_old(monitor):
     browser_or_skip()
@@ -267,6 +268,7 @@ MINUTES = '''
 '''
 
 
+@pytest.mark.slow("a monitor and what it watches, for several rounds")
 @pytest.mark.server
 async def test_updates_leave_the_monitors_memory_flat(server, app):
     with serve(app(MINUTES, "minutes.py"), env={"SESSIONLAB_WATCHED": Watched.of(server).to_json()}) as own:
@@ -305,6 +307,7 @@ async def test_a_restarted_server_is_watched_on_and_a_dead_one_is_said_to_be_gon
 # -- its doors --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow("JupyterLab in a browser")
 @pytest.mark.server
 async def test_the_launcher_tile_works_under_a_base_url(tmp_path):
     with JupyterServer(tmp_path) as jupyter:

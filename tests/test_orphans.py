@@ -93,6 +93,7 @@ def test_after_a_killed_kernel(code):
         manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow("JupyterLab starts and is killed, for each signal")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_after_a_stopped_jupyterlab(code, how):
     with JupyterServer() as jupyter:

@@ -118,12 +118,14 @@ def outcome(elsewhere):
     }
 
 
+@pytest.mark.slow("an environment of its own is installed")
 @pytest.mark.server
 @pytest.mark.parametrize("name", ["test_clean", "test_fixtures"])
 def test_what_keeps_the_limits_passes(outcome, name):
     assert outcome[name] == "passed"
 
 
+@pytest.mark.slow("an environment of its own is installed")
 @pytest.mark.server
 def test_a_leak_fails_the_test_with_its_chain(outcome):
     text = outcome["test_leaky"]
@@ -135,6 +137,7 @@ def test_a_leak_fails_the_test_with_its_chain(outcome):
     assert "RuntimeError" not in text and "pytest_plugin.py" not in text
 
 
+@pytest.mark.slow("an environment of its own is installed")
 @pytest.mark.server
 def test_an_application_that_cannot_be_hunted_says_so(outcome):
     assert "nowhere.py could not be hunted" in outcome["test_no_such_app"]
@@ -191,6 +194,7 @@ def test_sizes_are_numbers_or_text():
     assert [parse_size(s) for s in (512, "2 KB", "1.5 MiB", "10")] == [512, 2000, 1.5 * (1 << 20), 10]
 
 
+@pytest.mark.slow("an environment of its own is installed")
 @pytest.mark.server
 def test_a_mark_that_cannot_be_read_stops_the_run_with_one_line(elsewhere):
     source = "import pytest\n@pytest.mark.limit_session_leaks('clean.py', bites=3)\ndef test_it(): pass\n"

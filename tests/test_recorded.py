@@ -67,6 +67,7 @@ async def test_an_error_in_the_cell_is_not_hidden_by_the_recording(monkeypatch):
         await fails()
 
 
+@pytest.mark.slow("a whole chapter is run")
 def test_chapter_02_runs_without_a_browser(no_chromium):
     notebook = nbformat.read(NOTEBOOKS / "02_reconnect.ipynb", as_version=4)
     stored = ["".join(o.get("text", "") for o in cell.get("outputs", [])) for cell in notebook.cells]

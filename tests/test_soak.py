@@ -12,7 +12,7 @@ import pytest
 
 from sessionlab.nginx import find_nginx
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow("visitors for half a minute")]
 
 ROOT = Path(__file__).parents[1]
 

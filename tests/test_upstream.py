@@ -44,6 +44,7 @@ async def run(folder: Path, code: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
+@pytest.mark.slow("a server with the fault, and one with the fix")
 @pytest.mark.server
 @pytest.mark.skipif(sys.platform != "linux", reason="the reproducers of what happens to processes are for Linux")
 @pytest.mark.parametrize("folder", FAULTS, ids=lambda folder: folder.name)

@@ -1,40 +1,47 @@
 """The tiers of the tests, who runs beside whom, and what a run took. A plugin of the root's ``conftest.py``.
 
-What bears no mark starts no process: `make check`. `make test` leaves out ``slow``; `make test-all` leaves out nothing.
+What bears no mark starts no process: `make check`. `make test` leaves out what is ``slow``, each with the reason in its
+mark; `make test-all` leaves out nothing.
 With pytest-xdist, tests that share something (the server of a module, the kernel of a notebook) stay in one process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
+import subprocess
 import time
 
 import psutil
 import pytest
 
-# Audit events of CPython that say: another process starts. Programs of a moment are no servers.
-STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty"}
-OF_A_MOMENT = {"git", "ruff", "uname", "ldconfig", "gcc"}
+OF_A_MOMENT = {"git", "ruff", "uname", "ldconfig", "gcc"}  # programs that are no servers
 RANKS = {"slow": 1, "server": 2}  # after the notebooks, which are the longest; what takes no time fills the end
 
 
-class Guard:
-    """A test without a mark that starts a process fails, so that the quick tier stays quick by itself."""
+@contextlib.contextmanager
+def no_process(test: str):
+    """A test without a mark that starts a process fails, so that the quick tier stays quick by itself.
 
-    def __init__(self) -> None:
-        self.guarded: str | None = None
-        sys.addaudithook(self._hear)
+    No audit hook: CPython raises an event for every call of `id`, and a walk through the heap has millions.
+    """
 
-    def _hear(self, event: str, arguments: tuple) -> None:
-        if self.guarded is None or event not in STARTS:
-            return
-        program = os.path.basename(str(arguments[0])) if arguments else ""
+    def refuse(program) -> None:
+        raise RuntimeError(f"{test} starts {program}: mark it with pytest.mark.server.")
+
+    def popen(self, args, *rest, **options):
+        program = os.path.basename(os.fspath(args[0] if isinstance(args, list | tuple) else args.split()[0]))
         if program not in OF_A_MOMENT:
-            raise RuntimeError(f"{self.guarded} starts {program or event}: mark it with pytest.mark.server.")
+            refuse(program)
+        return start(self, args, *rest, **options)
 
-
-guard = Guard()
+    start = subprocess.Popen.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", popen)
+        for name in ("fork", "forkpty", "posix_spawn"):
+            if hasattr(os, name):
+                patch.setattr(os, name, lambda *arguments, name=name: refuse(f"a process by os.{name}"))
+        yield
 
 
 def rank(item: pytest.Item) -> int:
@@ -60,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.path.suffix == ".ipynb":
             item.add_marker("server")  # a kernel
+        if any(not mark.args for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f"{item.nodeid} is slow without a reason: pytest.mark.slow('why').")
     items.sort(key=rank)
 
 
@@ -71,11 +80,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    guard.guarded = item.nodeid if rank(item) == 3 else None
-    try:
+    with no_process(item.nodeid) if rank(item) == 3 else contextlib.nullcontext():
         return (yield)
-    finally:
-        guard.guarded = None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

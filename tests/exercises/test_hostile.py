@@ -72,6 +72,7 @@ while True:
 """
 
 
+@pytest.mark.slow("an attempt that never ends is waited for")
 @pytest.mark.parametrize("source", ["while True:\n    pass\n", LOUD], ids=["runs for ever", "writes for ever"])
 def test_what_has_no_end_is_ended(source, tmp_path, monkeypatch):
     monkeypatch.setenv("SESSIONLAB_PATIENCE", "0.7")  # for the worker
@@ -83,6 +84,7 @@ def test_what_has_no_end_is_ended(source, tmp_path, monkeypatch):
     assert psutil.Process().memory_info().rss - memory < 100e6
 
 
+@pytest.mark.slow("an attempt that never ends is waited for")
 def test_a_process_and_a_port_of_its_own_are_taken_away_too(tmp_path):
     port = free_port()
     source = (
