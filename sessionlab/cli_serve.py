@@ -21,8 +21,8 @@ def serve(
 
     The app's log goes to stderr.
     """
-    from sessionlab.hunt.look import framework_of
     from sessionlab.monitor import Monitor
+    from sessionlab.programs import framework_of
     from sessionlab.serve import serve as start
 
     framework = framework or framework_of(app, context.args)

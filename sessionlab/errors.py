@@ -58,6 +58,10 @@ class VisitFailed(SessionLabError):
     """A visit could not be made or did not see what it waited for in time."""
 
 
+class ErrorReply(VisitFailed):
+    """The server replied with an error, as it does when a callback of the application raises."""
+
+
 class NeedsCredentials(VisitFailed):
     """The page asks who comes."""
 

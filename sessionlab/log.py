@@ -66,9 +66,13 @@ class Log:
         with self._changed:
             return [event for event in self._events if event["event"] == name]
 
-    def wait_for_event(self, *names: str, timeout: float) -> dict | None:
-        """The first event of one of ``names``; None when the stream ended or ``timeout`` seconds passed."""
-        return self._await(lambda: next((e for e in self._events if e["event"] in names), None), timeout)
+    def wait_for_event(self, *names: str, timeout: float, **values) -> dict | None:
+        """The first event of one of ``names`` with these ``values``; None when the stream ended or time was up."""
+
+        def found():
+            return next((e for e in self._events if e["event"] in names and e.items() >= values.items()), None)
+
+        return self._await(found, timeout)
 
     def wait_for_end(self, timeout: float) -> bool:
         """Whether everything that writes into this log is gone within ``timeout`` seconds."""

@@ -57,6 +57,7 @@ def renderable(result):
         for step in culprit.chain[1:]:
             branch = branch.add(Text(step))
         lines += [Text(""), tree, *(Text(f"  {line}") for line in _about(culprit))]
+    lines += [Text(f"the application {raised}") for raised in result.errors]
     lines += [Text(f"note: {note}", style="dim") for note in result.notes]
     return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
 
@@ -106,6 +107,7 @@ def fragment(result) -> str:
         ]
         parts.append(f"<div style='margin-top:10px'>{arrow.join(boxes)}</div>")
         parts += [f"<div style='padding-left:8px'>{html.escape(line)}</div>" for line in _about(culprit)]
+    parts += [f"<div>the application {html.escape(str(raised))}</div>" for raised in result.errors]
     parts += [f"<div style='opacity:.7'>note: {html.escape(note)}</div>" for note in result.notes]
     return "\n".join([*parts, "</div>"])
 

@@ -324,6 +324,14 @@ class Server:
 
     # -- look ---------------------------------------------------------------------------------------------
 
+    def read_log(self, timeout: float = 5.0) -> list[str]:
+        """The lines of `log`, when all that the server has said so far has come through its pipe."""
+        self.probe.extend("observe.log_mark")
+        number = len(self.log.events("log-mark")) + 1
+        self.probe.ask("POST", "log", number=number)
+        self.log.wait_for_event("log-mark", timeout=timeout, number=number)
+        return self.log.lines
+
     @property
     def log(self) -> Log:
         return self._child.log

@@ -21,7 +21,7 @@ def install(probe) -> None:
     """Let ``probe`` answer for an audit."""
     inside = Inside(probe)
     probe.extra.update(get_settings=inside.settings, get_documents=inside.documents, get_held=inside.held)
-    probe.extra.update(get_shared=inside.shared, post_listen=inside.listen, post_log=inside.log)
+    probe.extra.update(get_shared=inside.shared, post_listen=inside.listen)
 
 
 class Inside:
@@ -104,11 +104,6 @@ class Inside:
                 if len({id(model.document) for model in models if model.document in docs}) > 1:
                     found.append(f"{type(thing).__name__} {thing.name!r}")
         return {"shared": sorted(found)}
-
-    async def log(self, ask) -> dict:
-        """Write a mark into the log: whoever reads it has read all that was said before."""
-        announce(event="log-mark", number=ask.number("number"))
-        return {}
 
     async def listen(self, ask) -> dict:
         """From now on announce each destroy hook of the application that is called, by whom ever."""

@@ -14,9 +14,10 @@ from sessionlab.audit.result import AuditResult
 from sessionlab.audit.rules import RULES, Finding, chosen
 from sessionlab.audit.source import read_app
 from sessionlab.errors import AppFailed, InvalidOption, NeedsCredentials, NoBrowser, SessionLabError
-from sessionlab.hunt.look import explained, framework_of
-from sessionlab.hunt.phases import run as run_coroutine
+from sessionlab.hunt.look import explained
 from sessionlab.hunt.scenario import Scenario
+from sessionlab.programs import framework_of
+from sessionlab.sync import run as run_coroutine
 
 STATIC = {"leak.caches": reading.caches}
 HUNT = 70.0  # seconds at most for the hunt, which runs beside everything else

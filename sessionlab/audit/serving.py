@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from sessionlab.audit import reading
 from sessionlab.audit.live import Bench, asked, duration
 from sessionlab.errors import ConnectionRefused, SessionLabError
 from sessionlab.lifetimes import ATTEMPTS, MARGIN, plan
+from sessionlab.programs import nothing_to_look_at
 from sessionlab.serve import Server
 from sessionlab.visit import get_page, visit
+from sessionlab.visit.content import has_content
 
 ELSEWHERE = "http://elsewhere.example"
 HEALTH = ("liveness", "readyz", "healthz", "health", "livez")
@@ -199,6 +203,8 @@ async def first_visit(bench: Bench, server: Server) -> tuple[dict, float]:
     """What the server told the first visitor's page, and the seconds that it took to build it."""
     session = await bench.visit(server.url)
     try:
+        if not await has_content(session):
+            raise nothing_to_look_at(urlsplit(server.url).path, bench.apps)
         documents = (await asked(server.probe.ask, "GET", "documents"))["documents"]
         page = next((doc for doc in documents if doc["id"] == session.id), None)
         events = (await asked(server.probe.timeline)).events

@@ -8,7 +8,7 @@ import contextlib
 from sessionlab.audit import reading
 from sessionlab.audit.live import Bench, asked, duration, until
 from sessionlab.errors import VisitFailed
-from sessionlab.hunt.look import uncaught
+from sessionlab.hunt.raised import Raised, uncaught
 from sessionlab.hunt.scenario import use_widgets
 from sessionlab.lifetimes import retained
 from sessionlab.report import size as small_size
@@ -19,6 +19,7 @@ HELD = 8  # sessions that are held open at once to weigh one
 BOTS = 5
 BLOCK = 90  # bytes of an average small object, between 84 and 97 in the applications that were weighed
 MANY, FEW = 50, 10  # sessions that should fit into the memory
+SHOWN = 3  # errors that are told with their lines
 BLOCKED = 10.0  # seconds to wait for a block to end
 DEBOUNCE = 0.12  # seconds; Panel waits 0.05 s for more changes before it calls a callback
 MADE_UP = ("text", "file", "date", "color")  # widgets into which the lab writes what no user would
@@ -139,7 +140,7 @@ async def _use(bench: Bench, server: Server) -> None:
     """One visitor uses everything while another looks on, and a third comes during what that has started."""
     bench.tell("using the widgets")
     await asked(server.probe.reset)
-    errors: list[tuple[str, str]] = []
+    errors: list[tuple[str, Raised]] = []
     first, other = await _open(bench, server, 2)
     sessions = [first, other]
     try:
@@ -151,10 +152,9 @@ async def _use(bench: Bench, server: Server) -> None:
                 await asyncio.sleep(DEBOUNCE)
                 with contextlib.suppress(VisitFailed):
                     await first.roundtrip()
-                await _read_log(server)
-                lines = server.log.lines[seen:]
-                if error := uncaught(lines):
-                    errors.append((step, error))
+                lines = (await asked(server.read_log))[seen:]
+                if raised := uncaught(lines):
+                    errors.extend((step, error) for error in raised)
                     seen += len(lines)
 
             await use_widgets(first, note)
@@ -163,35 +163,27 @@ async def _use(bench: Bench, server: Server) -> None:
         elif bench.scenario.interact is not None:
             seen = len(server.log.lines)
             await bench.scenario.interact(first)
-            await _read_log(server)
-            if error := uncaught(server.log.lines[seen:]):
-                errors.append(("the scenario", error))
+            errors += [("the scenario", error) for error in uncaught((await asked(server.read_log))[seen:])]
         await _blocks(bench, server, sessions)
     finally:
         await asyncio.gather(*(session.close() for session in sessions))
     _errors(bench, errors)
 
 
-async def _read_log(server: Server) -> None:
-    """Wait until all that the server has said so far is in its log, which comes through a pipe."""
-    number = len(server.log.events("log-mark")) + 1
-    await asked(server.probe.ask, "POST", "log", number=number)
-    await until(lambda: any(event["number"] == number for event in server.log.events("log-mark")), 5.0, every=0.01)
-
-
 def _errors(bench: Bench, errors: list[tuple[str, str]]) -> None:
     # blocks have a check of their own
-    errors = [(step, error) for step, error in errors if "mismatched block_expiration" not in error]
+    errors = [(step, raised) for step, raised in errors if "mismatched block_expiration" not in raised.error]
     if bench.scenario.interact is None:
         bench.skip(["app.errors"], "Nothing was touched.")
     elif not errors:
         bench.found("app.errors", "pass", "Everything on the page was used once, and nothing raised.")
     else:
-        step, error = errors[0]
+        shown = [f"Using {step} {raised}." for step, raised in errors[:SHOWN]]
+        shown += [f"{len(errors) - SHOWN} more."] if len(errors) > SHOWN else []
         bench.found(
             "app.errors",
             "warn" if all(step.startswith(MADE_UP) for step, _ in errors) else "fail",
-            f"Using {step} raised {error.splitlines()[-1].strip()[:160]}.",
+            " ".join(shown),
             "the whole traceback is in the server's log: mend it, or tell the user with a notification.",
         )
 

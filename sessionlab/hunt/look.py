@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sessionlab.errors import AppFailed, NeedsCredentials, ProbeSilent, ServerGone, SessionLabError, VisitFailed
+from sessionlab.errors import (
+    AppFailed,
+    ErrorReply,
+    NeedsCredentials,
+    ProbeSilent,
+    ServerGone,
+    SessionLabError,
+    VisitFailed,
+)
+from sessionlab.hunt.raised import uncaught
 from sessionlab.hunt.scenario import Scenario, use_widgets
+from sessionlab.programs import nothing_to_look_at, serves_itself
+from sessionlab.sync import run
+from sessionlab.visit.content import has_content
 
 LONGEST_STAY = 1.5  # seconds that a visitor waits for what the application does by the clock
-PANEL = re.compile(r"^\s*(?:import|from)\s+(?:panel|holoviews|hvplot|param|lumen|panel_\w+)\b", re.MULTILINE)
-BOKEH = re.compile(r"^\s*(?:import|from)\s+bokeh\b", re.MULTILINE)
-# what stands in the log before the traceback of something that nobody caught
-UNCAUGHT = re.compile(
-    r"error handling message|Exception in callback|Uncaught exception|exception was never retrieved"
-    r"|raised an exception|failed with (?:the )?following"
-)
-
-
-def framework_of(app, panel_args: Sequence[str] = ()) -> str:
-    """``bokeh`` for an application that imports Bokeh and nothing of Panel; else ``panel``."""
-    apps = [app] if isinstance(app, str | os.PathLike) else list(app)
-    texts = []
-    for each in map(Path, map(str, apps)):
-        files = sorted(each.glob("*.py")) + sorted(each.glob("*.ipynb")) if each.is_dir() else [each]
-        for file in files:
-            with contextlib.suppress(OSError):
-                text = file.read_text("utf-8", "replace")
-                texts.append(text.replace('"', "\n") if file.suffix == ".ipynb" else text)
-    plain = bool(texts) and any(map(BOKEH.search, texts)) and not any(map(PANEL.search, texts))
-    return "bokeh" if plain and not panel_args else "panel"
+MADE_UP = ("text", "file", "date", "color")  # widgets into which the lab writes what no user would
 
 
 def look(server, scenario: Scenario, urls: list[str], notes: list[str]) -> float:
     """Visit every page once; return how many seconds a visitor should stay. Raises what speaks against a hunt."""
-    from sessionlab.hunt.phases import run
-
     return run(_look(server, scenario, urls, notes))
 
 
@@ -59,73 +48,67 @@ async def _look(server, scenario: Scenario, urls: list[str], notes: list[str]) -
                 continue
             raise explained(server, failed) from failed
         try:
+            if not await has_content(session):
+                empty = nothing_to_look_at(urlsplit(url).path, server.apps)
+                if scenario.path or len(urls) < 2:
+                    raise empty
+                urls.remove(url)
+                notes.append(f"{urlsplit(url).path} was left out: {empty.what}")
+                continue
             await _use(server, scenario, session, notes)
             periods += server.probe.ask("GET", "pace")["periods"]
         finally:
             await scenario.close(session)
         if failures := server.log.events("app-failed"):
-            raise AppFailed(
-                f"{urlsplit(url).path} fails when it is visited again.",
-                why=failures[-1]["detail"] or failures[-1]["error"],
-                advice="mend the error that the traceback ends with. A port or file of its own has to be shared "
-                "by all sessions.",
-            )
+            raise _fails_again(urlsplit(url).path, server.apps, failures[-1]["detail"] or failures[-1]["error"])
     wanted = [period for period in periods if 0 < period <= LONGEST_STAY]
     if any(period > LONGEST_STAY for period in periods):
         notes.append(f"callbacks with a period over {LONGEST_STAY:g} s may not have run in a visit.")
     return min(LONGEST_STAY, 1.2 * max(wanted)) if wanted else 0.0
 
 
+def _fails_again(route: str, apps: Sequence[str], why: str) -> AppFailed:
+    if call := serves_itself(apps):
+        return AppFailed(
+            f"{route} serves by itself.",
+            why=f"{call}, which starts one more server for every visitor. The second visitor's failed:\n{why}",
+            advice='let it stand under `if __name__ == "__main__":`, and give the function that makes the page, as '
+            f'"{Path(apps[0]).stem}:function"; or mark what the page shows with .servable().',
+        )
+    return AppFailed(
+        f"{route} fails when it is visited again.",
+        why=why,
+        advice="mend the error that the traceback ends with. A port or file of its own has to be shared "
+        "by all sessions.",
+    )
+
+
 async def _use(server, scenario: Scenario, session, notes: list[str]) -> None:
-    """Interact step by step, and see at which step the application raises."""
+    """Interact step by step, and see which made-up texts the application does not take."""
     if scenario.interact is None:
         return
-    seen, last = len(server.log.lines), "the page"
+    seen = len(server.log.lines)
 
-    async def check(step: str) -> None:
-        nonlocal seen, last
-        last = step
+    async def note(step: str) -> None:
+        nonlocal seen
         await session.roundtrip()
-        await asyncio.sleep(0.03)  # the log comes through a pipe
-        lines = server.log.lines[seen:]
-        seen += len(lines)
-        if not (error := uncaught(lines)):
-            return
-        if step.startswith(("text", "file", "date", "color")):
+        lines = await asyncio.to_thread(server.read_log)
+        if step.startswith(MADE_UP) and uncaught(lines[seen:]):
             notes.append(f"the application raises when {step} is filled in with a made-up text.")
-            return
-        raise AppFailed(
-            f"The application raises when a visitor uses {step}.",
-            why=error,
-            advice="mend the error, choose other interactions with --scenario, or leave them out with --no-interact.",
-        )
+        seen = len(lines)
 
     if scenario.interact is use_widgets:
         try:
-            await use_widgets(session, check)
+            await use_widgets(session, note)
         except VisitFailed as failed:
             raise explained(server, failed) from failed
-        await asyncio.sleep(0.2)  # for what the last callbacks have still to say
-        await check(last)
-    else:
-        try:
-            await scenario.interact(session)
-        except SessionLabError as error:
-            raise AppFailed("The scenario does not fit the application.", why=str(error)) from error
-        await check("what the scenario does")
-
-
-def uncaught(lines: Sequence[str]) -> str:
-    """The traceback of the first error in ``lines`` that nobody caught; else empty."""
-    for number, line in enumerate(lines):
-        if UNCAUGHT.search(line):
-            block = lines[number : number + 80]
-            ends = [
-                i for i, text in enumerate(block) if re.match(r"\w[\w.]*(Error|Exception|Warning|Interrupt)\b", text)
-            ]
-            if any("Traceback" in text for text in block):
-                return "\n".join(block[: ends[0] + 1] if ends else block[:40])
-    return ""
+        return
+    try:
+        await scenario.interact(session)
+    except ErrorReply:
+        notes.append("the scenario ended early: the application raised, see its errors.")
+    except SessionLabError as error:
+        raise AppFailed("The scenario does not fit the application.", why=str(error)) from error
 
 
 async def _why_no_session(url: str, scenario: Scenario, failed: VisitFailed) -> SessionLabError | None:

@@ -15,15 +15,15 @@ from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone
 from sessionlab.hunt import outcome, windows
 from sessionlab.hunt.known import CONSEQUENCES, owner_of
 from sessionlab.hunt.ledger import MOST
-from sessionlab.hunt.look import explained, framework_of, look
+from sessionlab.hunt.look import explained, look
 from sessionlab.hunt.outcome import Evidence
+from sessionlab.hunt.raised import Raised, uncaught
 from sessionlab.hunt.result import Batch, HuntResult
 from sessionlab.hunt.scenario import Scenario
-from sessionlab.hunt.visitors import Visitors, run
+from sessionlab.hunt.visitors import Visitors
 from sessionlab.hunt.windows import Finding, Holder, Judgement
+from sessionlab.programs import framework_of
 from sessionlab.serve import Server, serve
-
-__all__ = ["run", "run_hunt"]
 
 WARM_UP, WINDOWS = 12, (24, 36)  # sessions
 BATCHES = 4  # a window
@@ -70,9 +70,16 @@ def run_hunt(
     )
     with server:
         try:
-            return _Hunt(server, name, scenario, deadline, sessions, progress or (lambda phase, part: None)).run()
+            hunt = _Hunt(server, name, scenario, deadline, sessions, progress or (lambda phase, part: None))
+            return dataclasses.replace(hunt.run(), errors=_raised(server))
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
+
+
+def _raised(server: Server) -> tuple[Raised, ...]:
+    """What the application raised in its callbacks, and in its script after the first page."""
+    lines = server.read_log()
+    return uncaught(lines, [event["detail"] or event["error"] for event in server.log.events("app-failed")])
 
 
 def _one_process(panel_args: Sequence[str]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from sessionlab.hunt.raised import Raised
+
 EXIT = {"clean": 0, "bounded": 0, "leak": 1, "never-expires": 1, "undecided": 2}
 
 
@@ -52,6 +54,7 @@ class HuntResult:
     culprits : who holds it, the worst first. For ``bounded`` the caches, with their bounds.
     notes : what else there is to say.
     batches : the measurements, for the picture.
+    errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
     """
 
     app: str
@@ -64,6 +67,7 @@ class HuntResult:
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
     batches: tuple[Batch, ...] = ()
+    errors: tuple[Raised, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -79,6 +83,7 @@ class HuntResult:
             "per_session": {name: round(value, 2) for name, value in self.per_session.items()},
             "floor": {name: round(value, 3) for name, value in self.floor.items()},
             "culprits": [culprit.to_dict() for culprit in self.culprits],
+            "errors": [raised.to_dict() for raised in self.errors],
             "versions": dict(self.versions),
             "notes": list(self.notes),
         }

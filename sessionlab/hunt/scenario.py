@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
-from sessionlab.errors import AppNotFound, InvalidOption, SessionLabError, VisitFailed
+from sessionlab.errors import AppNotFound, ErrorReply, InvalidOption, SessionLabError, VisitFailed
 from sessionlab.visit import Session, visit
 
 MOST_WIDGETS = 12  # of a page that are used by default
@@ -80,7 +80,8 @@ class Scenario:
         session = await self.open(url, self.headers, self.cookies)
         try:
             if self.interact is not None:
-                await self.interact(session)
+                with contextlib.suppress(ErrorReply):  # the application raised: its log tells, and the visit goes on
+                    await self.interact(session)
             if stay:
                 await asyncio.sleep(stay)
             if not session.closed:

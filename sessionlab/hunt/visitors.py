@@ -11,6 +11,7 @@ from sessionlab.errors import SessionLabError
 from sessionlab.hunt.look import explained
 from sessionlab.hunt.scenario import Scenario
 from sessionlab.serve import Server
+from sessionlab.sync import run
 
 TOGETHER = 4  # visitors at a time; more do not make a server faster
 TOGETHER_WAITING = 12  # where a visitor mostly waits
@@ -110,26 +111,3 @@ class Visitors:
         """Let the server's clock go on by so many seconds at once."""
         self.server.probe.extend("observe.clock")
         self.server.probe.ask("POST", "pass_time", seconds=seconds, patience=60)
-
-
-def run(coroutine):
-    """Run a coroutine to its end, also from within a running event loop, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    result: list = []
-
-    def work():
-        try:
-            result.append((asyncio.run(coroutine), None))
-        except BaseException as error:
-            result.append((None, error))
-
-    thread = threading.Thread(target=work, name="sessionlab hunt", daemon=True)
-    thread.start()
-    thread.join()
-    value, error = result[0]
-    if error is not None:
-        raise error
-    return value

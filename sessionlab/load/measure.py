@@ -7,14 +7,17 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import psutil
 
 from sessionlab.errors import AppFailed, InvalidOption, SessionLabError
-from sessionlab.hunt.look import framework_of
 from sessionlab.load.advice import Wanted
 from sessionlab.load.result import Load, Step
+from sessionlab.programs import framework_of, nothing_to_look_at
 from sessionlab.serve import Server, serve
+from sessionlab.sync import run
+from sessionlab.visit.content import has_content
 from sessionlab.visit.protocol import Session, visit
 
 STEPS = 10
@@ -65,7 +68,7 @@ def load(
     began = time.perf_counter()
     framework = framework or framework_of(app, panel_args)
     with serve(app, lifetime=3600, check=600, framework=framework, panel_args=panel_args) as server:
-        steps, stopped = asyncio.run(_Crowd(server, visitors, rate, began + max_seconds, progress).grow())
+        steps, stopped = run(_Crowd(server, visitors, rate, began + max_seconds, progress).grow())
     return Load(str(app), tuple(steps), time.perf_counter() - began, stopped, wanted)
 
 
@@ -84,6 +87,8 @@ class _Crowd:
 
     async def _grow(self) -> tuple[list[Step], str]:
         await self._come(WARM)
+        if not await has_content(self._sessions[0]):
+            raise nothing_to_look_at(urlsplit(self._server.url).path, self._server.apps)
         for session in self._sessions:
             await session.close()
         self._sessions.clear()

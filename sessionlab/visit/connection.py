@@ -16,7 +16,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
 
-from sessionlab.errors import ConnectionRefused, VisitFailed
+from sessionlab.errors import ConnectionRefused, ErrorReply, VisitFailed
 from sessionlab.visit.page import ADDRESSES
 from sessionlab.visit.shown import Shown
 
@@ -144,7 +144,7 @@ class Connection:
     def request(
         self, type: str, content: dict, buffers: Sequence[bytes] = (), then: Callable[[Message], object] = lambda m: m
     ) -> asyncio.Future:
-        """Send a message now. The future has what ``then`` makes of the reply, or raises an ERROR reply as VisitFailed.
+        """Send a message now. The future has what ``then`` makes of the reply, or raises an ERROR reply as ErrorReply.
 
         ``then`` is called while the reply is received: before any message that follows it. Raises
         VisitFailed at once if the connection is closed.
@@ -268,10 +268,10 @@ def _acknowledge(tcp: socket.socket | None) -> None:
             tcp.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
 
-def error_in(message: Message) -> VisitFailed:
+def error_in(message: Message) -> ErrorReply:
     """What an ERROR message says, as an exception."""
     content = json.loads(message.content)
-    return VisitFailed(f"The server replied with an error: {content.get('text')}", why=content.get("traceback") or "")
+    return ErrorReply(f"The server replied with an error: {content.get('text')}", why=content.get("traceback") or "")
 
 
 def _close_unwanted(opening: asyncio.Future) -> None:

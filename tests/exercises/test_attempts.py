@@ -10,7 +10,6 @@ from sessionlab.course.exercises.grading import grade
 
 from .cases import CASES
 
-
 # every exercise can be solved, which takes long enough; its wrong attempts are some ninety servers more
 WRONG = [pytest.mark.slow("a server for every wrong attempt")]
 
