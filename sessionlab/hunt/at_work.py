@@ -13,6 +13,7 @@ from concurrent.futures.thread import _worker
 
 from sessionlab.hunt import names
 from sessionlab.observe.census import tasks_at_work
+from sessionlab.observe.plain import is_a, read
 
 _REPEATS = "_async_repeat"  # the coroutine of a Panel PeriodicCallback: it works until it is stopped
 
@@ -60,11 +61,11 @@ class AtWork:
         """The kind of each, by what tells it from all others: addresses are used again, numbered names are not."""
         found = {}
         for thing in _working():
-            name = thing.get_name() if isinstance(thing, asyncio.Task) else thing.name
+            name = thing.get_name() if is_a(thing, asyncio.Task) else thing.name
             found[f"{id(thing)} {name}"] = names.described(thing)
         return {key: kind for key, kind in found.items() if key not in self._own}
 
 
 def _working() -> list:
-    tasks = [t for t in tasks_at_work() if getattr(t.get_coro(), "__name__", "") != _REPEATS]
-    return [*tasks, *(t for t in threading.enumerate() if getattr(t, "_target", None) is not _worker)]
+    tasks = [t for t in tasks_at_work() if read(t.get_coro(), "__name__", "") != _REPEATS]
+    return [*tasks, *(t for t in threading.enumerate() if read(t, "_target") is not _worker)]

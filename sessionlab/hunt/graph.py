@@ -21,6 +21,8 @@ from sessionlab.hunt import names
 from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.running import registered_tasks
 from sessionlab.observe.census import tasks_at_work
+from sessionlab.observe.plain import is_a, module_of, mro, name_of, own_dict, read
+from sessionlab.observe.where import is_lab
 
 # A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
 PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
@@ -38,6 +40,7 @@ class Walk:
     young : place -> cohort, of what was born in one of the ledger's windows.
     edges : place of an old thing -> places of the young things that it holds directly.
     lost : young things that are there although no module leads to them: something outside Python holds them.
+    odd : how many objects raised when they were looked into.
     below : place of a young thing at the end of an edge -> how many young things hang there, by cohort.
 
     Parameters
@@ -51,6 +54,7 @@ class Walk:
         self.young: dict[int, int] = {}
         self.edges: dict[int, list[int]] = {}
         self.below: dict[int, list[int]] = {}
+        self.odd = 0
         self._ledger, self._old, self._windows = ledger, ledger.old, len(ledger.cohorts)
         self._places: dict[int, int] = {id(thing): -1 for thing in [*without, registered_tasks()]}
         self._tops: dict[int, int] = {}
@@ -119,17 +123,23 @@ class Walk:
 
     def _expand(self, place: int, last: bool) -> None:
         if place not in self._later:
-            for child in self._children(self.things[place], place, last):
+            thing = self.things[place]
+            try:
+                children = self._children(thing, place, last)
+            except Exception:  # an object with a mind of its own: what the collector knows of it is enough
+                self.odd += 1
+                children = gc.get_referents(thing)
+            for child in children:
                 self._reach(child, place)
 
     def _children(self, thing, place: int, last: bool):
         kind = type(thing)
-        module = kind.__module__
-        if isinstance(module, str) and module.startswith("sessionlab."):
+        if is_lab(module_of(kind)):
             return ()  # the lab holds what it looks at
-        if not _WEAK.isdisjoint(kind.__mro__):
-            data, by_key = getattr(thing, "data", None), weakref.WeakKeyDictionary in kind.__mro__
-            if by_key and isinstance(data, dict) and not last:
+        bases = mro(kind)
+        if not _WEAK.isdisjoint(bases):
+            data, by_key = read(thing, "data"), weakref.WeakKeyDictionary in bases
+            if by_key and is_a(data, dict) and not last:
                 if id(data) not in self._places:
                     self._add(data, place)
                     self._later.add(len(self.things) - 1)
@@ -139,13 +149,13 @@ class Walk:
         if issubclass(kind, asyncio.AbstractEventLoop):
             # its lists of timers are made anew all the time: what counts is what stands in them. Its tasks are known
             # by weak references, and yet it is the loop that goes on with them
-            waiting = [getattr(thing, name, ()) for name in ("_scheduled", "_ready")]
+            waiting = [read(thing, name, ()) for name in ("_scheduled", "_ready")]
             lists = {id(each) for each in waiting}
             return [x for x in gc.get_referents(thing) if id(x) not in lists] + [
                 h for each in (*waiting, tasks_at_work()) for h in each
             ]
         if kind is names.LRU:  # its own dict goes without saying: the cache is the holder
-            tables = [x for x in gc.get_referents(thing) if type(x) is dict and x is not thing.__dict__]
+            tables = [x for x in gc.get_referents(thing) if type(x) is dict and x is not own_dict(thing)]
             for table in tables:
                 self._places.setdefault(id(table), -1)
             entries = [x for table in tables for pair in table.items() for x in pair]
@@ -155,7 +165,7 @@ class Walk:
             return () if place in self._tops else thing.referenced_blocks
         if issubclass(kind, threading.Thread):
             return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
-        if kind.__name__ == "ndarray" and getattr(getattr(thing, "dtype", None), "hasobject", False):
+        if name_of(kind) == "ndarray" and _holds_objects(thing):
             return thing.ravel().tolist() if thing.size < 1_000_000 else ()
         return gc.get_referents(thing)
 
@@ -164,7 +174,7 @@ class Walk:
             return
         place = self._places.get(id(thing))
         if place is None:
-            if not gc.is_tracked(thing) and type(thing).__name__ != "ndarray":
+            if not gc.is_tracked(thing) and name_of(type(thing)) != "ndarray":
                 return
             place = self._add(thing, above)
         if place in self._tops and above >= 0 and above not in self._tops:
@@ -172,7 +182,7 @@ class Walk:
 
     def _may_gain(self, place: int) -> int:
         """What holds the thing at ``place``, if that is a tuple: one with something young is young itself."""
-        while isinstance(self.things[place], tuple) and self.above[place] >= 0:
+        while is_a(self.things[place], tuple) and self.above[place] >= 0:
             place = self.above[place]
         return place
 
@@ -199,13 +209,21 @@ class Walk:
 
     def _is_own_dict(self, thing, above: int) -> bool:
         """Whether ``thing`` is the dict of an old instance, which Python makes when somebody asks for it first."""
-        return type(thing) is dict and above >= 0 and names._own_dict(self.things[above]) is thing
+        return type(thing) is dict and above >= 0 and own_dict(self.things[above]) is thing
+
+
+def _holds_objects(array) -> bool:
+    """Whether the items of an array are Python objects, which the collector does not see in it."""
+    try:
+        return bool(array.dtype.hasobject)
+    except Exception:  # it only bears the name
+        return False
 
 
 def _roots():
     """Where a walk begins: the modules but the lab's, and the event loop."""
     for name, module in tuple(sys.modules.items()):
-        if module is not None and not name.startswith("sessionlab"):
+        if module is not None and not is_lab(name):
             yield module
     yield asyncio.get_running_loop()
 

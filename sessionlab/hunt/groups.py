@@ -16,6 +16,7 @@ from sessionlab.hunt import names
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.running import holds_running, payload_of
+from sessionlab.observe.plain import is_a, own_dict, qualname_of
 
 CONTAINERS = (list, dict, set, collections.deque, names.LRU)
 
@@ -39,7 +40,7 @@ class Group:
         for top in self.tops:
             for place in trees.get(top, [top]):
                 if place in walk.young:
-                    kinds[type(walk.things[place])][walk.young[place]] += 1
+                    kinds[id(type(walk.things[place]))][walk.young[place]] += 1
         most = capped(kinds, ledger)
         self.below = [min(pair) for pair in zip(self.below, most, strict=True)]
         self.edges = [min(pair) for pair in zip(self.edges, most, strict=True)]
@@ -53,7 +54,7 @@ class Group:
             return False
         way = walk.path(self.place)
         return any(
-            isinstance(thing, CONTAINERS) and ledger.grew(thing)[-1:] > [0] and not is_namespace(way[: place + 1])
+            is_a(thing, CONTAINERS) and ledger.grew(thing)[-1:] > [0] and not is_namespace(way[: place + 1])
             for place, thing in enumerate(way[:-1])
         )
 
@@ -88,7 +89,7 @@ def groups_of(walk: Walk, ledger: Ledger, running: list[collections.Counter]) ->
             groups.append(Group(place, some, walk, gained, kind is not None))
     # containers of atoms have no young things that the collector knows
     for place, thing in enumerate(walk.things):
-        if place not in walk.edges and place not in walk._tops and isinstance(thing, CONTAINERS):
+        if place not in walk.edges and place not in walk._tops and is_a(thing, CONTAINERS):
             items = ledger.grew(thing)
             if any(items) and place not in walk._later:
                 groups.append(Group(place, [], walk, items))
@@ -110,23 +111,21 @@ def kind_of_edge(walk: Walk, place: int, holder, thing):
     if holder is threading._active:
         return names.described(thing)
     above = walk.things[walk.above[place]] if walk.above[place] >= 0 else None
-    if isinstance(holder, asyncio.AbstractEventLoop):
+    if is_a(holder, asyncio.AbstractEventLoop):
         return names.described(payload_of(thing))
-    if isinstance(holder, dict):
-        namespace = isinstance(above, types.ModuleType | type) or (
-            above is not None and names._own_dict(above) is holder
-        )
+    if is_a(holder, dict):
+        namespace = is_a(above, types.ModuleType | type) or (above is not None and own_dict(above) is holder)
         return next((k for k, v in list(holder.items()) if v is thing), None) if namespace else None
-    if isinstance(holder, CONTAINERS) or names.knows_views(holder):
+    if is_a(holder, CONTAINERS) or names.knows_views(holder):
         return None
-    return names.attribute(holder, thing) or type(thing).__qualname__
+    return names.attribute(holder, thing) or qualname_of(type(thing))
 
 
-def capped(kinds: dict[type, list[int]], ledger: Ledger) -> list[int]:
-    """Young things by window, given how many of each type: never more than there are more of that type."""
+def capped(kinds: dict[int, list[int]], ledger: Ledger) -> list[int]:
+    """Young things by window, given how many of each type (its id): never more than there are more of that type."""
     total = [0] * len(ledger.cohorts)
     for kind, numbers in kinds.items():
-        for window, (number, more) in enumerate(zip(numbers, ledger.more({kind}), strict=True)):
+        for window, (number, more) in enumerate(zip(numbers, ledger.more([kind]), strict=True)):
             total[window] += min(number, more)
     return total
 
@@ -135,6 +134,6 @@ def is_namespace(way: list) -> bool:
     """Whether a path ends in the dict of a module, a class or an instance."""
     return (
         len(way) > 1
-        and isinstance(way[-1], dict)
-        and (isinstance(way[-2], types.ModuleType | type) or names._own_dict(way[-2]) is way[-1])
+        and is_a(way[-1], dict)
+        and (is_a(way[-2], types.ModuleType | type) or own_dict(way[-2]) is way[-1])
     )

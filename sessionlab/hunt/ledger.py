@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Iterable
 
 from sessionlab.observe.containers import _scan as scan
+from sessionlab.observe.plain import takes_references
 
 # there are many of them, and they rarely come and go
 _PLENTY = (types.FunctionType, types.BuiltinFunctionType, type, weakref.ref)
@@ -80,8 +81,8 @@ class Ledger:
         """Refer to every instance; the ids under which another one was known before."""
         refs, reborn = {}, set()
         for thing in objects:
-            kind = type(thing)  # a proxy would answer isinstance() for another
-            if not kind.__weakrefoffset__ or issubclass(kind, _PLENTY):
+            kind = type(thing)
+            if not takes_references(kind) or issubclass(kind, _PLENTY):
                 continue
             number = id(thing)
             known = self.refs.get(number)
@@ -115,12 +116,11 @@ class Ledger:
             for (before, after), end in pairs
         ]
 
-    def more(self, kinds: Iterable[type]) -> list[int]:
-        """How many more objects of these types there were at the end of each window than at its begin.
+    def more(self, numbers: Iterable[int]) -> list[int]:
+        """How many more objects of these types (their ids) there were at the end of each window than at its begin.
 
         An address is used again for a later object, which then passes for the earlier one; these numbers do not.
         """
-        numbers = set(map(id, kinds))
         return [
             sum(max(0, after.get(n, 0) - before.get(n, 0)) for n in numbers)
             for before, after in itertools.pairwise(self.types)

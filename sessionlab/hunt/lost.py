@@ -15,8 +15,16 @@ from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.rows import number_of, telling
 from sessionlab.hunt.running import ATEXIT
 from sessionlab.hunt.sizes import size_of
+from sessionlab.observe.plain import is_a, module_of, read
+from sessionlab.observe.where import is_lab
 
+_SERVING = ("tornado.iostream", "tornado.http")
 OUTSIDE = "a C extension, outside Python's own objects"
+
+
+def _of_nobody(module) -> bool:
+    """Whether what is from there belongs to the lab, or to the connection that asks."""
+    return is_a(module, str) and (is_lab(module) or module.startswith(_SERVING))
 
 
 def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> dict | None:
@@ -27,15 +35,14 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
         x
         for x in walk.lost
         if id(x) not in mine
-        and not isinstance(x, types.FrameType | weakref.ref)
-        and not (isinstance(x, types.MethodType) and walk.hangs(x.__self__))  # what a thread is about to run
-        and not (type(x).__module__ or "").startswith(("sessionlab", "tornado.iostream", "tornado.http"))
-        and not (getattr(x, "__module__", None) or "").startswith("sessionlab")
+        and not is_a(x, types.FrameType | weakref.ref)
+        and not (is_a(x, types.MethodType) and walk.hangs(x.__self__))  # what a thread is about to run
+        and not any(map(_of_nobody, (module_of(type(x)), read(x, "__module__"))))
     ]
     kinds = collections.defaultdict(lambda: [0] * len(ledger.cohorts))
     for thing in lost:
         if (cohort := ledger.cohort(id(thing))) is not None:
-            kinds[type(thing)][cohort] += 1
+            kinds[id(type(thing))][cohort] += 1
     # addresses are used again: no more than there are more of them, of each type and of all
     below = capped(kinds, ledger)
     below = [max(0, min(pair)) for pair in zip(below, ledger.net(), strict=True)]

@@ -17,6 +17,8 @@ import threading
 import types
 import weakref
 
+from sessionlab.observe import plain
+from sessionlab.observe.plain import is_a
 from sessionlab.observe.where import is_app_file, is_app_module, shown
 
 LRU = type(functools.lru_cache(lambda: None))
@@ -24,7 +26,7 @@ _POOL = os.path.join("concurrent", "futures", "thread.py")
 # of param, and of what every task and timer carries along
 _PLUMBING = ("_InstancePrivate", "_ClassPrivate", "deque", "Context", "hamt", "hamt_bitmap_node", "hamt_array_node")
 _HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
-# Their ``data`` goes without saying. Looked for among the bases: abstract classes remember what isinstance() asks.
+# Their ``data`` goes without saying. Looked for among the bases: abstract classes remember what is_a() asks.
 _WRAPPERS = frozenset(
     {
         collections.UserDict,
@@ -59,25 +61,22 @@ def owner_of(module: str) -> str:
 def code_of(thing):
     """The code that a function, method, partial, task, coroutine, generator or thread runs; else None."""
     for _ in range(8):
-        if isinstance(thing, functools.partial):
+        if is_a(thing, functools.partial):
             thing = thing.func
-        elif isinstance(thing, types.MethodType):
+        elif is_a(thing, types.MethodType):
             thing = thing.__func__
-        elif isinstance(thing, asyncio.Task):
+        elif is_a(thing, asyncio.Task):
             thing = _of_the_app(thing.get_coro())
-        elif isinstance(thing, threading.Thread):
-            thing = getattr(thing, "function", None) or getattr(thing, "_target", None) or type(thing).run
-        elif isinstance(thing, asyncio.Handle):
+        elif is_a(thing, threading.Thread):
+            thing = plain.read(thing, "function") or plain.read(thing, "_target") or plain.read(thing, "run")
+        elif is_a(thing, asyncio.Handle):
             thing = thing._callback
-        elif hasattr(type(thing), "__wrapped__") or (
-            isinstance(thing, types.FunctionType | LRU) and hasattr(thing, "__wrapped__")
-        ):
-            thing = thing.__wrapped__
+        elif is_a(thing, types.FunctionType | LRU) and (inner := plain.read(thing, "__wrapped__")) is not None:
+            thing = inner
         else:
             break
-    for name in ("__code__", "cr_code", "gi_code", "ag_code"):
-        code = getattr(thing, name, None) if not isinstance(thing, type) else None
-        if isinstance(code, types.CodeType):
+    for name in ("__code__", "cr_code", "gi_code", "ag_code"):  # compiled by Cython too
+        if not is_a(thing, type) and is_a(code := plain.read(thing, name), types.CodeType):
             return code
     return None
 
@@ -85,7 +84,7 @@ def code_of(thing):
 def _of_the_app(coroutine):
     """Of the coroutines that wait for each other, the first that the application wrote: a library may wrap it."""
     waiting = coroutine
-    while isinstance(waiting, types.CoroutineType):
+    while is_a(waiting, types.CoroutineType):
         if is_app_file(waiting.cr_code.co_filename):
             return waiting
         waiting = waiting.cr_await
@@ -104,7 +103,7 @@ def call_name(thing) -> str:
     """The short name of what is run: ``work``, ``Dashboard.update``, ``lambda``."""
     code = code_of(thing)
     if code is None:
-        return type(thing).__qualname__
+        return plain.qualname_of(type(thing))
     name = getattr(code, "co_qualname", code.co_name)
     return name.rpartition("<locals>.")[2].replace("<lambda>", "lambda")
 
@@ -116,71 +115,69 @@ def called(thing) -> str:
 
 def class_name(cls: type) -> str:
     """``panel Row``, ``bokeh Document``, or ``Dashboard`` for a class of the application or of Python."""
-    module = getattr(cls, "__module__", "") or ""
+    module = plain.module_of(cls)
     top = module.partition(".")[0]
-    name = cls.__qualname__.rpartition("<locals>.")[2]
-    if not isinstance(module, str) or top in STDLIB or top == "builtins" or is_app_module(module):
+    name = plain.qualname_of(cls).rpartition("<locals>.")[2]
+    if top in STDLIB or top == "builtins" or is_app_module(module):
         return name
     return f"{top} {name}"
 
 
 def described(thing) -> str:
     """One object, in a few words."""
-    if isinstance(thing, types.ModuleType):
-        return f"module {'of the app' if is_app_module(thing.__name__) else thing.__name__}"
-    if isinstance(thing, type):
+    try:
+        return _described(thing)
+    except Exception:  # an attribute of a library that is not what it is everywhere else
+        return class_name(type(thing))
+
+
+def _described(thing) -> str:
+    if is_a(thing, types.ModuleType):
+        name = module_name(thing)
+        return f"module {'of the app' if is_app_module(name) else name}"
+    if is_a(thing, type):
         return f"class {class_name(thing)}"
-    if isinstance(thing, LRU):
+    if is_a(thing, LRU):
         return lru_name(thing)
-    if isinstance(thing, weakref.ref):
+    if is_a(thing, weakref.ref):
         return "dead weak reference" if thing() is None else f"weak reference to {described(thing())}"
-    if isinstance(thing, threading.Thread):
+    if is_a(thing, threading.Thread):
         pooled = getattr(code_of(thing), "co_filename", "").endswith(_POOL)
-        return f"{type(thing).__name__}({'worker of a ThreadPoolExecutor' if pooled else call_name(thing)})"
-    if isinstance(thing, asyncio.Task):
+        return f"{plain.name_of(type(thing))}({'worker of a ThreadPoolExecutor' if pooled else call_name(thing)})"
+    if is_a(thing, asyncio.Task):
         return f"task {called(thing)}"
-    if isinstance(thing, types.MethodType):
+    if is_a(thing, types.MethodType):
         return f"method {called(thing)}"
-    if isinstance(thing, types.FunctionType | types.CoroutineType | types.GeneratorType):
-        return f"{type(thing).__name__} {called(thing)}"
-    if isinstance(thing, functools.partial):
+    if is_a(thing, types.FunctionType | types.CoroutineType | types.GeneratorType):
+        return f"{plain.name_of(type(thing))} {called(thing)}"
+    if is_a(thing, functools.partial):
         return f"partial of {called(thing)}"
-    if isinstance(thing, logging.Logger):
+    if is_a(thing, logging.Logger):
         return f'logging.Logger "{thing.name}"'
     if _periodic(thing):
-        return f"{type(thing).__name__}({called(thing.callback)})"
+        return f"{plain.name_of(type(thing))}({called(plain.read(thing, 'callback'))})"
     return class_name(type(thing))
 
 
 def lru_name(cache) -> str:
-    function = getattr(cache, "__wrapped__", None)
-    module = getattr(function, "__module__", "") or ""
+    function = plain.read(cache, "__wrapped__")
+    module = plain.read(function, "__module__")
+    module = module if is_a(module, str) else ""
     module = "" if module.startswith("bokeh_app_") else module + "."
     maxsize = cache.cache_parameters()["maxsize"]
-    return f"functools.lru_cache {module}{getattr(function, '__qualname__', '?')} maxsize={maxsize}"
+    return f"functools.lru_cache {module}{plain.read(function, '__qualname__', '?')} maxsize={maxsize}"
 
 
 def _periodic(thing) -> bool:
-    return type(thing).__name__ in ("PeriodicCallback", "_AsyncPeriodic") and hasattr(thing, "callback")
+    kind = plain.name_of(type(thing))
+    return kind in ("PeriodicCallback", "_AsyncPeriodic") and plain.read(thing, "callback") is not None
 
 
 def attribute(holder, thing) -> str:
     """The name under which an instance or class holds ``thing``; empty when it cannot be told."""
-    own = holder.__dict__ if isinstance(holder, type) else _own_dict(holder)
-    for name, value in list(own.items()):
-        if value is thing and isinstance(name, str):
-            return name
-    for cls in type(holder).__mro__:
-        slots = cls.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
-            member = cls.__dict__.get(name)
-            if isinstance(member, types.MemberDescriptorType):
-                try:
-                    if member.__get__(holder, cls) is thing:
-                        return name
-                except AttributeError:
-                    continue
-    return ""
+    own = plain.body_of(holder) if is_a(holder, type) else plain.own_dict(holder)
+    named = [*tuple(own.items()), *plain.slots_of(holder).items()]
+    return next((name for name, value in named if value is thing and is_a(name, str)), "")
 
 
 def knows_views(thing) -> bool:
@@ -188,22 +185,21 @@ def knows_views(thing) -> bool:
 
     One without a counter drops the dead ones at once, as pandas 2.0 does: nothing of it grows.
     """
-    return type(thing).__name__ == "BlockValuesRefs" and hasattr(thing, "clear_counter")
-
-
-def _own_dict(holder) -> dict:
-    try:
-        own = object.__getattribute__(holder, "__dict__")
-    except Exception:
-        return {}
-    return own if isinstance(own, dict) else {}
+    return plain.name_of(type(thing)) == "BlockValuesRefs" and hasattr(thing, "clear_counter")
 
 
 def path_name(things: list) -> str:
     """What a path from a root is called, given the objects on it: ``store.HUB.watchers['tick']``."""
+    try:
+        return _path_name(things)
+    except Exception:  # a key whose repr raises, or the like
+        return f"{class_name(type(things[0]))} … {class_name(type(things[-1]))}"
+
+
+def _path_name(things: list) -> str:
     name, start = _base(things)
     for place in range(start, len(things) - 1):
-        if str(type(things[place]).__module__).partition(".")[0] == "pandas":
+        if plain.module_of(type(things[place])).partition(".")[0] == "pandas":
             break  # the inside of a table has names for its makers only
         above, thing = things[place], things[place + 1]
         name += _link(above, thing, things[place - 1] if place else None)
@@ -214,19 +210,19 @@ def _base(things: list) -> tuple[str, int]:
     """The name of the last object on a path that has a name of its own, and its place."""
     for place in range(len(things) - 1, 0, -1):
         thing = things[place]
-        if isinstance(thing, LRU):
+        if is_a(thing, LRU):
             return lru_name(thing), place
-        if isinstance(thing, logging.Manager):  # the same one for every logger
+        if is_a(thing, logging.Manager):  # the same one for every logger
             return "logging.Logger.manager", place
-        if isinstance(thing, logging.Logger):
+        if is_a(thing, logging.Logger):
             return described(thing) + " ", place
-        if isinstance(thing, threading.Thread | asyncio.Task):
+        if is_a(thing, threading.Thread | asyncio.Task):
             return described(thing), place
-        if isinstance(thing, types.ModuleType):  # not to be imported by its name, such as a --setup script
+        if is_a(thing, types.ModuleType):  # not to be imported by its name, such as a --setup script
             return _module_name(thing), place
     root = things[0]
-    if not isinstance(root, types.ModuleType):
-        return ("event loop" if isinstance(root, asyncio.AbstractEventLoop) else class_name(type(root))), 0
+    if not is_a(root, types.ModuleType):
+        return ("event loop" if is_a(root, asyncio.AbstractEventLoop) else class_name(type(root))), 0
     if len(things) < 3:
         return _module_name(root), len(things) - 1
     thing = things[2]
@@ -234,27 +230,39 @@ def _base(things: list) -> tuple[str, int]:
 
 
 def _module_name(module) -> str:
-    if module.__name__.startswith("bokeh_app_"):
+    name, file = module_name(module), file_of(module)
+    if name.startswith("bokeh_app_"):
         return "app"
-    file = getattr(module, "__file__", None)
-    known = sys.modules.get(module.__name__) is module
-    return module.__name__ if known or not file else os.path.basename(file).partition(".")[0]
+    known = sys.modules.get(name) is module
+    return name if known or not file else os.path.basename(file).partition(".")[0]
+
+
+def file_of(module) -> str | None:
+    """The file of a module, if it has one."""
+    file = plain.read(module, "__file__")
+    return file if is_a(file, str) else None
+
+
+def module_name(module) -> str:
+    """What a module is called; it may be of a class that answers every attribute in its own way."""
+    name = plain.read(module, "__name__")
+    return name if is_a(name, str) else "?"
 
 
 def _global_name(module, thing) -> str:
     """``module.name`` of a global, after the module that defines it rather than one that imports it."""
     homes = [module]
-    kind = thing if isinstance(thing, type | types.FunctionType) else type(thing)
-    home = sys.modules.get(getattr(kind, "__module__", None) or "")
-    if home is not None:
+    kind = thing if is_a(thing, type | types.FunctionType) else type(thing)
+    home = sys.modules.get(plain.module_of(kind) if is_a(kind, type) else kind.__module__ or "")
+    if is_a(home, types.ModuleType):
         homes.insert(0, home)
-    if isinstance(thing, type):
+    if is_a(thing, type):
         # a class with one instance beside it is better known by the instance: panel.io.state.state
-        for name, value in list(vars(homes[0]).items()):
+        for name, value in list(plain.own_dict(homes[0]).items()):
             if type(value) is thing and not name.startswith("__"):
                 return f"{_module_name(homes[0])}.{name}"
     for where in homes:
-        for name, value in list(vars(where).items()):
+        for name, value in list(plain.own_dict(where).items()):
             if value is thing:
                 return f"{_module_name(where)}.{name}"
     return f"{_module_name(module)}.?"
@@ -262,30 +270,28 @@ def _global_name(module, thing) -> str:
 
 def _link(above, thing, before) -> str:
     """How ``thing`` hangs on ``above``: ``.attribute``, ``['key']`` or nothing for what goes without saying."""
-    if isinstance(thing, dict) and (isinstance(above, types.ModuleType | type) or thing is _own_dict(above)):
+    if is_a(thing, dict) and (is_a(above, types.ModuleType | type) or thing is plain.own_dict(above)):
         return ""
-    if isinstance(above, dict):
+    if is_a(above, dict):
         key = next((k for k, v in list(above.items()) if v is thing), None)
-        if isinstance(before, types.ModuleType | type) or (before is not None and _own_dict(before) is above):
+        if is_a(before, types.ModuleType | type) or (before is not None and plain.own_dict(before) is above):
             return "" if _wraps(before, key) else f".{key}"
         if key is None:
             return " keys"
-        return (
-            f"[{key!r}]" if isinstance(key, str | int) and (len(repr(key)) < 30 or _HASH.fullmatch(str(key))) else "[…]"
-        )
-    if isinstance(above, LRU):
+        return f"[{key!r}]" if is_a(key, str | int) and (len(repr(key)) < 30 or _HASH.fullmatch(str(key))) else "[…]"
+    if is_a(above, LRU):
         return " entry"
-    if isinstance(above, list | tuple | set | frozenset) or type(above).__name__ == "deque":
-        return "[…]" if not isinstance(above, tuple) else ""
-    if isinstance(above, types.CellType):
+    if is_a(above, list | tuple | set | frozenset) or is_a(above, collections.deque):
+        return "[…]" if not is_a(above, tuple) else ""
+    if is_a(above, types.CellType):
         return ""
-    if isinstance(above, types.FunctionType):
+    if is_a(above, types.FunctionType):
         if thing is above.__defaults__ or thing is above.__kwdefaults__:
             return " default arguments"
-        return " closure" if isinstance(thing, tuple | types.CellType) else ""
-    if isinstance(above, types.MethodType):
+        return " closure" if is_a(thing, tuple | types.CellType) else ""
+    if is_a(above, types.MethodType):
         return ""
-    if isinstance(thing, type) and type(above) is thing:
+    if is_a(thing, type) and type(above) is thing:
         return ""
     name = attribute(above, thing)
     return f".{name}" if name and not _wraps(above, name) else ""
@@ -293,17 +299,17 @@ def _link(above, thing, before) -> str:
 
 def _wraps(owner, name) -> bool:
     """Whether an attribute of ``owner`` is the container that it stands for."""
-    return name == "data" and not _WRAPPERS.isdisjoint(type(owner).__mro__)
+    return name == "data" and not _WRAPPERS.isdisjoint(plain.mro(type(owner)))
 
 
 def _tidy(name: str) -> str:
-    for noise, plain in (
+    for noise, short in (
         ("._param__private.values", ".param"),
         ("._param__private.watchers", ".param.watchers"),
         ("._param__private", ".param"),
         ("[…][…]", "[…]"),
     ):
-        name = name.replace(noise, plain)
+        name = name.replace(noise, short)
     return name.replace(" .", " ").removesuffix("[…]").strip()
 
 
@@ -313,10 +319,17 @@ def chain(holder: str, things: list, most: int = 8) -> list[str]:
     ``things`` are the objects from the holder on, the holder first. Containers, cells and instance dicts go
     without saying; what remains is named with the attribute it hangs on.
     """
+    try:
+        return _chain(holder, things, most)
+    except Exception:  # as above
+        return [holder, *(class_name(type(thing)) for thing in things[-1:])]
+
+
+def _chain(holder: str, things: list, most: int) -> list[str]:
     steps, link = [holder], ""
     for above, thing, before in zip(things, things[1:], [None, *things], strict=False):
         link += _link(above, thing, before) if above is not things[0] else ""
-        if isinstance(thing, _SILENT) or type(thing).__name__ in _PLUMBING:
+        if is_a(thing, _SILENT) or plain.name_of(type(thing)) in _PLUMBING:
             continue
         text = described(thing)
         name = _tidy(link).strip(".").strip()

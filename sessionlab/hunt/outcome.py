@@ -25,7 +25,7 @@ class Evidence:
     they are mostly what work held that outlived its session, and has ended since. ``counts``: censuses at its begin and
     end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
     ``heap_lines``: what ``traced`` visits showed that were followed line by line; ``values``: what texts, arrays and
-    tables gained meanwhile.
+    tables gained meanwhile. ``odd``: objects that raised when they were looked into.
     """
 
     app: str
@@ -41,6 +41,7 @@ class Evidence:
     heap_lines: dict[str, int] = field(default_factory=dict)
     values: list[dict] = field(default_factory=list)
     traced: int = 1
+    odd: int = 0
     started: float = field(default_factory=time.monotonic)
 
 
@@ -69,6 +70,10 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
     for finding in judgement.of("residue"):
         seen.notes.append(f"{finding.holder.holder} gains a few bytes a session; that is its own.")
     seen.notes += _failed_hooks(probe)
+    if seen.odd:
+        seen.notes.append(
+            f"{seen.odd} objects raised when they were looked into: what they hold was told by Python alone."
+        )
     if judgement.why and judgement.verdict == "undecided":
         seen.notes.append(judgement.why + ".")
     merged: dict[str, Culprit] = {}

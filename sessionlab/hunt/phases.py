@@ -22,6 +22,7 @@ from sessionlab.hunt.result import Batch, HuntResult
 from sessionlab.hunt.scenario import Scenario
 from sessionlab.hunt.visitors import Visitors
 from sessionlab.hunt.windows import Finding, Holder, Judgement
+from sessionlab.observe.where import is_lab
 from sessionlab.programs import framework_of
 from sessionlab.serve import Server, serve
 
@@ -228,10 +229,10 @@ class _Hunt:
 
     def _holders(self) -> tuple[list[Holder], float]:
         answer = self.probe.ask("GET", "holders", patience=60)
-        self.seen.files, self.seen.values = answer["files"], answer["values"]
+        self.seen.files, self.seen.values, self.seen.odd = answer["files"], answer["values"], answer["odd"]
         fields = {f.name for f in dataclasses.fields(Holder)}
         rows = [Holder(**{k: v for k, v in row.items() if k in fields}) for row in answer["holders"]]
-        rows = [row for row in rows if "sessionlab" not in row.holder and not CONSEQUENCES.search(row.holder)]
+        rows = [row for row in rows if not is_lab(row.holder) and not CONSEQUENCES.search(row.holder)]
         rows = [dataclasses.replace(row, owner=owner_of(row)) for row in rows]
         return rows, answer["small"]
 

@@ -27,6 +27,7 @@ from sessionlab.hunt.rows import row_of
 from sessionlab.hunt.running import ATEXIT, by_id, count_running, holds_running, label
 from sessionlab.hunt.tracer import Tracer
 from sessionlab.observe.census import settle
+from sessionlab.observe.plain import is_a, items_of, own_dict
 from sessionlab.observe.where import is_app_file
 
 SMALL = 512  # bytes; above it Python asks malloc, below it its own pools
@@ -117,6 +118,7 @@ class Retainers:
             "values": heavier,
             "small": small,
             "files": files,
+            "odd": walk.odd,
             "seconds": time.monotonic() - begin,
         }
 
@@ -180,7 +182,7 @@ def watched(walk: Walk, group: Group) -> tuple:
     holder = walk.things[group.place]
     if group.named:
         kind = kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
-        own = holder if isinstance(holder, dict) else names._own_dict(holder)
+        own = holder if is_a(holder, dict) else own_dict(holder)
         changes = itertools.count(1)
         last = [id(own.get(kind)), 0]
 
@@ -190,15 +192,12 @@ def watched(walk: Walk, group: Group) -> tuple:
             return last[1]
 
         return look, int, tuple
-    if isinstance(holder, names.LRU):
+    if is_a(holder, names.LRU):
         return lambda: holder.cache_info().currsize, int, tuple
-    if not isinstance(holder, list | dict | set | collections.deque):
+    if not is_a(holder, list | dict | set | collections.deque):
         return int, int, tuple
 
-    def items():
-        return holder.values() if isinstance(holder, dict) else holder
-
     def newest() -> int:
-        return 0 if isinstance(holder, set) else id(next(reversed(items())))
+        return 0 if is_a(holder, set) else id(items_of(holder)[-1])
 
-    return lambda: length_of(holder), newest, lambda: {id(item) for item in list(items())}
+    return lambda: length_of(holder), newest, lambda: set(map(id, items_of(holder)))

@@ -18,6 +18,7 @@ from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import CONTAINERS, Group, is_namespace, kind_of_edge
 from sessionlab.hunt.running import ends_in, payload_of, pool_of
 from sessionlab.hunt.sizes import bytes_of
+from sessionlab.observe.plain import is_a, module_of, name_of, qualname_of, read
 from sessionlab.observe.where import is_app_file, is_app_module
 
 
@@ -43,13 +44,13 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tu
     places = [place for top in group.tops for place in trees.get(top, [top])]
     return {
         "holder": title,
-        "kind": type(holder).__qualname__,
+        "kind": qualname_of(type(holder)),
         "items": group.items,
         "edges": group.edges,
         "below": group.below,
         "length": length,
         "limit": limit,
-        "weak": bool(things) and all(isinstance(walk.things[top], weakref.ref) for top in group.tops),
+        "weak": bool(things) and all(is_a(walk.things[top], weakref.ref) for top in group.tops),
         "repeats": not group.tops and repeats(holder, group.gained),
         "ends_in": ends_in(things),
         "bytes": bytes_of(walk, places, holder, group, sizes),
@@ -72,24 +73,24 @@ def telling(things: list):
 def _rank(thing) -> int:
     """0 for what runs, 1 for the application's own and Panel's, and so on to what says nothing."""
     kind = type(thing)
-    module = getattr(kind, "__module__", "") or ""
+    module = module_of(kind)
     tests = (
-        lambda: isinstance(thing, threading.Thread | asyncio.Task) or names._periodic(thing),
+        lambda: is_a(thing, threading.Thread | asyncio.Task) or names._periodic(thing),
         lambda: (
-            kind.__qualname__ in ("Document", "ServerSession")
+            qualname_of(kind) in ("Document", "ServerSession")
             or is_app_module(module)
             or (module.startswith(("panel.", "holoviews.")) and not module.startswith("panel.io.doc"))
         ),
         lambda: module.startswith(("bokeh.models", "matplotlib.figure", "pandas.", "plotly.")),
-        lambda: bool(names.line_of(thing)) and isinstance(thing, types.FunctionType | types.MethodType),
-        lambda: kind.__name__ == "ndarray",
-        lambda: not isinstance(thing, names._SILENT),
+        lambda: bool(names.line_of(thing)) and is_a(thing, types.FunctionType | types.MethodType),
+        lambda: name_of(kind) == "ndarray",
+        lambda: not is_a(thing, names._SILENT),
     )
     return next((number for number, test in enumerate(tests) if test()), len(tests))
 
 
 def number_of(things: list, module: str, name: str) -> int:
-    return sum(type(thing).__name__ == name and type(thing).__module__ == module for thing in things)
+    return sum(name_of(type(thing)) == name and module_of(type(thing)) == module for thing in things)
 
 
 def _steps(walk: Walk, place: int, above: list[int], example, tree: list[int]) -> list:
@@ -116,26 +117,26 @@ def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str,
             module = names.code_of(first)
             owner = "app" if mine else _library(module.co_filename if module else "")
             return names.described(first), mine, owner, owner
-        if isinstance(holder, asyncio.AbstractEventLoop):
+        if is_a(holder, asyncio.AbstractEventLoop):
             payload = payload_of(first)
-            code = names.code_of(getattr(payload, "callback", payload))
-            mine = names.line_of(getattr(payload, "callback", payload)) or line
+            code = names.code_of(read(payload, "callback", payload))
+            mine = names.line_of(read(payload, "callback", payload)) or line
             owner = "app" if mine else _library(code.co_filename if code else "")
             return f"event loop: {names.described(payload)}", mine, owner, owner
     name = names.path_name(way)
-    if (group.tops and not isinstance(holder, CONTAINERS)) or is_namespace(way):
+    if (group.tops and not is_a(holder, CONTAINERS)) or is_namespace(way):
         kind = kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
-        name = f"{name}.{kind}" if kind and isinstance(kind, str) else name
+        name = f"{name}.{kind}" if kind and is_a(kind, str) else name
     return name, line, owner_of_way(way), "app" if line else ""
 
 
 def owner_of_way(way: list) -> str:
     """The library to which the last module or cached function on a path belongs."""
     for thing in reversed(way):
-        if isinstance(thing, names.LRU):
-            return names.owner_of(getattr(getattr(thing, "__wrapped__", None), "__module__", "") or "")
-        if isinstance(thing, types.ModuleType):
-            return "app" if is_app_file(getattr(thing, "__file__", None)) else names.owner_of(thing.__name__)
+        if is_a(thing, names.LRU):
+            return names.owner_of(str(read(read(thing, "__wrapped__"), "__module__", "") or ""))
+        if is_a(thing, types.ModuleType):
+            return "app" if is_app_file(names.file_of(thing)) else names.owner_of(names.module_name(thing))
     return "python"
 
 

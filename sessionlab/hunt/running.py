@@ -18,6 +18,7 @@ import weakref
 
 from sessionlab.hunt import names
 from sessionlab.observe.census import tasks_at_work
+from sessionlab.observe.plain import is_a, read
 
 ATEXIT = "atexit callbacks"
 
@@ -27,7 +28,7 @@ def count_running() -> collections.Counter:
     loop = asyncio.get_running_loop()
     timers = [payload_of(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
     # a task that sleeps has a timer, and is one; timers may share a function, and are as many as there are
-    alone = [payload for payload in timers if not isinstance(payload, asyncio.Task)]
+    alone = [payload for payload in timers if not is_a(payload, asyncio.Task)]
     things = [*threading.enumerate(), *alone, *tasks_at_work()]
     return collections.Counter({ATEXIT: atexit._ncallbacks()}) + collections.Counter(map(names.described, things))
 
@@ -48,33 +49,33 @@ def registered_tasks() -> set:
 
 def holds_running(holder) -> bool:
     """Whether a holder is the table of all threads or the event loop: there, each is a holder of its own."""
-    return holder is threading._active or isinstance(holder, asyncio.AbstractEventLoop)
+    return holder is threading._active or is_a(holder, asyncio.AbstractEventLoop)
 
 
 def label(thing) -> str:
     """What a thread, task or timer is called as a holder."""
     described = names.described(thing)
-    return described if isinstance(thing, threading.Thread) else f"event loop: {described}"
+    return described if is_a(thing, threading.Thread) else f"event loop: {described}"
 
 
 def payload_of(handle):
     """The task, periodic callback or function that a handle of the event loop will run."""
     thing = handle
     for _ in range(12):
-        if isinstance(thing, asyncio.Handle):
+        if is_a(thing, asyncio.Handle):
             args = thing._args or ()
-            thing = next((a for a in args if isinstance(a, asyncio.Future) or callable(a)), None) or thing._callback
+            thing = next((a for a in args if is_a(a, asyncio.Future) or callable(a)), None) or thing._callback
             thing = thing if thing is not None else handle
-        elif isinstance(thing, functools.partial):
+        elif is_a(thing, functools.partial):
             thing = next((a for a in thing.args if callable(a)), thing.func)
-        elif isinstance(thing, types.MethodType) and names.code_of(thing) and not names.line_of(thing):
+        elif is_a(thing, types.MethodType) and names.code_of(thing) and not names.line_of(thing):
             thing = thing.__self__
-        elif isinstance(thing, asyncio.Task):
+        elif is_a(thing, asyncio.Task):
             return thing
-        elif isinstance(thing, asyncio.Future):
-            waiting = [c[0] if isinstance(c, tuple) else c for c in thing._callbacks or ()]
-            owners = [getattr(c, "__self__", None) for c in waiting]
-            task = next((o for o in owners if isinstance(o, asyncio.Task)), None)
+        elif is_a(thing, asyncio.Future):
+            waiting = [c[0] if is_a(c, tuple) else c for c in thing._callbacks or ()]
+            owners = [read(c, "__self__") for c in waiting]
+            task = next((o for o in owners if is_a(o, asyncio.Task)), None)
             return task if task is not None else thing
         else:
             return thing
@@ -83,25 +84,25 @@ def payload_of(handle):
 
 def pool_of(threads: list) -> tuple[int, dict] | None:
     """The number of workers and the bound of the pool that all of ``threads`` work for; None for any others."""
-    refs = [next(iter(getattr(thread, "_args", None) or ()), None) for thread in threads]
-    pools = {id(pool): pool for ref in refs if isinstance(ref, weakref.ref) and (pool := ref()) is not None}
-    if len(pools) != 1 or not all(isinstance(ref, weakref.ref) for ref in refs):
+    refs = [next(iter(read(thread, "_args") or ()), None) for thread in threads]
+    pools = {id(pool): pool for ref in refs if is_a(ref, weakref.ref) and (pool := ref()) is not None}
+    if len(pools) != 1 or not all(is_a(ref, weakref.ref) for ref in refs):
         return None
     (pool,) = pools.values()
-    most = getattr(pool, "_max_workers", None)
-    if not isinstance(most, int):
+    most = read(pool, "_max_workers")
+    if not is_a(most, int):
         return None
-    return len(getattr(pool, "_threads", ())), {"size": most, "name": f"max_workers={most}"}
+    return len(read(pool, "_threads", ())), {"size": most, "name": f"max_workers={most}"}
 
 
 def ends_in(things: list) -> float | None:
     """Seconds until a one-shot timer lets go of what hangs on it; None when nothing is known to end."""
     for thing in things[:50]:
-        if isinstance(thing, threading.Timer):
+        if is_a(thing, threading.Timer):
             return None if _starts_again(thing.function) else float(thing.interval)
-        if isinstance(thing, asyncio.TimerHandle):
+        if is_a(thing, asyncio.TimerHandle):
             payload = payload_of(thing)
-            if names._periodic(payload) or isinstance(payload, asyncio.Task | asyncio.Future):
+            if names._periodic(payload) or is_a(payload, asyncio.Task | asyncio.Future):
                 return None
             if _starts_again(payload):
                 return None

@@ -6,9 +6,10 @@ import gc
 import sys
 import types
 
-from sessionlab.hunt.bounds import newest_items
+from sessionlab.hunt.bounds import length_of, newest_items
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.groups import Group
+from sessionlab.observe.plain import body_of, is_a, mro, name_of
 
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
 
@@ -36,23 +37,23 @@ def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: list[tu
             seen.add(id(item))
             sizes.append((size_of(item), blocks_of(item)))
             total += sizes[-1][0]
-    if isinstance(holder, dict) and not places:
-        keys = list(holder)[-max(1, group.gained) :]
+    if is_a(holder, dict) and not places:
+        keys = list(dict.keys(holder))[-max(1, group.gained) :]
         total += sum(size_of(key) for key in keys if not gc.is_tracked(key) and _private(key))
     return total
 
 
 def _private(atom) -> bool:
     """Whether few others hold this string, number or array; the interned and the shared are held by many."""
-    return type(atom).__name__ not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= 6
+    return name_of(type(atom)) not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= 6
 
 
 def size_of(thing) -> int:
     """Bytes of one object, without asking code that would count what it only refers to."""
-    if type(thing).__name__ == "ndarray" and hasattr(thing, "nbytes"):
+    if name_of(type(thing)) == "ndarray" and hasattr(thing, "nbytes"):
         return int(thing.nbytes) + 112
-    measure = type(thing).__sizeof__
-    if isinstance(measure, types.FunctionType):  # pandas counts every string of a frame
+    measure = next(body["__sizeof__"] for cls in mro(type(thing)) if "__sizeof__" in (body := body_of(cls)))
+    if is_a(measure, types.FunctionType):  # pandas counts every string of a frame
         return object.__sizeof__(thing) + 16
     try:
         return sys.getsizeof(thing)
@@ -62,4 +63,4 @@ def size_of(thing) -> int:
 
 def blocks_of(thing) -> int:
     """How many blocks of memory an object takes: a dict or list that has items keeps them in one of their own."""
-    return 2 if isinstance(thing, dict | list) and len(thing) else 1
+    return 2 if length_of(thing) and is_a(thing, dict | list) else 1

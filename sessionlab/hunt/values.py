@@ -15,6 +15,7 @@ from collections.abc import Callable
 from sessionlab.hunt import names
 from sessionlab.hunt.graph import Walk
 from sessionlab.hunt.rows import owner_of_way
+from sessionlab.observe.plain import module_of
 
 LEAST = 1024  # bytes: smaller values are passed over
 MOST = 5
@@ -24,15 +25,15 @@ _ARRAYS = ("numpy", "pyarrow", "torch", "xarray")  # libraries whose values tell
 
 def weigh() -> dict[tuple[int, int], int]:
     """Bytes of every large text, array and table, by its place: the id of what holds it, and its number there."""
-    measures: dict[type, Callable | None] = {}
+    measures: dict[int, Callable | None] = {}  # by the id of the class: one may refuse to be a key
     weights = {}
     for thing in gc.get_objects():
         for holder in (thing, *_unknown(thing)):
             for number, value in enumerate(gc.get_referents(holder)):
                 kind = type(value)
-                if kind not in measures:
-                    measures[kind] = _measure_of(kind)
-                if (measure := measures[kind]) is not None and (size := _bytes_of(value, measure)) >= LEAST:
+                if id(kind) not in measures:
+                    measures[id(kind)] = _measure_of(kind)
+                if (measure := measures[id(kind)]) is not None and (size := _bytes_of(value, measure)) >= LEAST:
                     weights[id(holder), number] = size
     return weights
 
@@ -75,7 +76,7 @@ def _measure_of(kind: type) -> Callable | None:
         return sys.getsizeof
     if issubclass(kind, io.StringIO):  # which does not tell its size, but how much was written
         return kind.tell
-    library = str(kind.__module__).partition(".")[0]
+    library = module_of(kind).partition(".")[0]
     if library == "pandas" and hasattr(kind, "memory_usage"):
         return _bytes_of_pandas
     if library == "polars" and hasattr(kind, "estimated_size"):

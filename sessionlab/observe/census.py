@@ -22,6 +22,7 @@ import types
 import psutil
 import tornado
 
+from sessionlab.observe.plain import module_of, qualname_of
 from sessionlab.observe.where import is_app_module
 
 _TORNADO = os.path.dirname(tornado.__file__) + os.sep
@@ -132,17 +133,19 @@ def tally() -> collections.Counter:
     ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that have been frozen are not among it.
     """
     objects = gc.get_objects()
-    counts = collections.Counter(map(type, objects))
+    kinds = {id(cls): cls for cls in map(type, objects)}  # a class may refuse to be a key
+    numbers = collections.Counter(map(id, map(type, objects)))
+    counts = [(cls, numbers[number]) for number, cls in kinds.items()]
     modules, periodics = _modules_and_periodics(objects)
     found = collections.Counter(
         {("all", "objects"): len(objects), ("all", "app_modules"): modules, ("all", "periodic"): periodics}
     )
     del objects
     for kind, bases in _kinds().items():
-        found["kind", kind] = sum(number for cls, number in counts.items() if _is(cls, bases))
-    for cls, number in counts.items():
-        found["type", f"{cls.__module__}.{cls.__qualname__}"] += number
-        if is_app_module(getattr(cls, "__module__", None)):
+        found["kind", kind] = sum(number for cls, number in counts if issubclass(cls, bases))
+    for cls, number in counts:
+        found["type", f"{module_of(cls)}.{qualname_of(cls)}"] += number
+        if is_app_module(module_of(cls)):
             found["app", _shown_class(cls)] += number
     return found
 
@@ -250,17 +253,10 @@ def _kinds() -> dict[str, tuple[type, ...]]:
     }
 
 
-def _is(cls: type, bases: tuple[type, ...]) -> bool:
-    try:
-        return issubclass(cls, bases)
-    except TypeError:  # a class whose metaclass has its own mind
-        return False
-
-
 def _shown_class(cls: type) -> str:
     """The classes of a script are made anew for every session; they are counted together."""
-    module = "app" if cls.__module__.startswith("bokeh_app_") else cls.__module__
-    return f"{module}.{cls.__qualname__}"
+    module = module_of(cls)
+    return f"{'app' if module.startswith('bokeh_app_') else module}.{qualname_of(cls)}"
 
 
 def tasks_at_work() -> list[asyncio.Task]:
@@ -294,7 +290,7 @@ def _modules_and_periodics(objects: list) -> tuple[int, int]:
     wanted = {types.ModuleType, PeriodicCallback, _AsyncPeriodic}
     for thing in [x for x in objects if type(x) in wanted]:
         if type(thing) is types.ModuleType:
-            modules += thing.__dict__.get("__name__", "bokeh_app_").startswith("bokeh_app_")
+            modules += str(thing.__dict__.get("__name__", "bokeh_app_")).startswith("bokeh_app_")
         elif type(thing) is PeriodicCallback:
             running += thing.is_running()
         else:

@@ -20,6 +20,19 @@ import sys
 import types
 import weakref
 
+from sessionlab.observe.plain import (
+    body_of,
+    is_a,
+    items_of,
+    module_of,
+    mro,
+    own_dict,
+    qualname_of,
+    read,
+    slots_of,
+)
+from sessionlab.observe.where import is_lab
+
 _LENGTHS = {kind: kind.__len__ for kind in (list, dict, set, collections.deque)}
 _WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _LRU = type(functools.lru_cache(lambda: None))
@@ -58,7 +71,7 @@ class Containers:
         numbers, things = [row[:2] for row in grown], [row[2] for row in grown]
         del grown  # it would be found as a holder
         rows = [_row(*n, thing, owner) for n, thing, owner in zip(numbers, things, _owners(things), strict=True)]
-        return [row for row in rows if row["weak"] < row["length"] and not row["owner"].startswith("sessionlab.")]
+        return [row for row in rows if row["weak"] < row["length"] and not is_lab(row["owner"])]
 
     def _at_mark(self, thing) -> float:
         place = bisect.bisect_left(self._ids, id(thing))
@@ -70,25 +83,28 @@ class Containers:
 def _scan() -> list[tuple[object, int]]:
     """Every container with its length."""
     objects = gc.get_objects()
-    lengths, weak, loggers = {dict: dict.__len__}, set(), set()
-    for cls in set(map(type, objects)):
-        if issubclass(cls, logging.Logger):
-            loggers.add(cls)
-        base = next((kind for kind in _LENGTHS if kind in cls.__mro__), None)
+    # by the ids of classes: one may refuse to be a key
+    lengths, weak, loggers = {id(dict): dict.__len__}, set(), set()
+    for number, cls in {id(cls): cls for cls in map(type, objects)}.items():
+        bases = [id(base) for base in mro(cls)]
+        if id(logging.Logger) in bases:
+            loggers.add(number)
+        base = next((kind for kind in _LENGTHS if id(kind) in bases), None)
         if base is not None:
-            lengths[cls] = _LENGTHS[base]
-        elif any(kind in cls.__mro__ for kind in _WEAK):
-            weak.add(cls)
-    tracked = [x for x in objects if type(x) in lengths]
+            lengths[number] = _LENGTHS[base]
+        elif any(id(kind) in bases for kind in _WEAK):
+            weak.add(number)
+    tracked = [x for x in objects if id(type(x)) in lengths]
     # A dict of atoms is not tracked by the collector: reach it through its owner.
     is_tracked = gc.is_tracked
     hidden = {id(x): x for x in gc.get_referents(*objects) if type(x) is dict and not is_tracked(x)}
     caches = [(x, x.cache_info().currsize) for x in objects if type(x) is _LRU]
-    skip = {id(x.__dict__.get("data")) for x in objects if type(x) in weak}
+    skip = {id(own_dict(x).get("data")) for x in objects if id(type(x)) in weak}
     skip |= {id(x) for cache, _ in caches for x in gc.get_referents(cache) if type(x) is dict}  # told of by the cache
-    skip |= {id(x._cache) for x in objects if type(x) in loggers}  # one entry for each level, whenever it is first used
+    # one entry for each level, whenever it is first used
+    skip |= {id(read(x, "_cache")) for x in objects if id(type(x)) in loggers}
     skip.add(id(objects))
-    found = [(x, lengths[type(x)](x)) for x in itertools.chain(tracked, hidden.values()) if id(x) not in skip]
+    found = [(x, lengths[id(type(x))](x)) for x in itertools.chain(tracked, hidden.values()) if id(x) not in skip]
     return found + caches
 
 
@@ -110,18 +126,18 @@ def _row(grew: int, length: int, thing, owner: str) -> dict:
     if kind is _LRU:
         limit = thing.cache_info().maxsize
     else:
-        items = list(thing.values()) if isinstance(thing, dict) else list(thing)
-        weak = sum(isinstance(item, weakref.ref) for item in items)
+        items = items_of(thing)
+        weak = sum(is_a(item, weakref.ref) for item in items)
         newest = items[-1] if items else None
-        limit = getattr(thing, "maxlen", None) if isinstance(thing, collections.deque) else None
+        limit = collections.deque.maxlen.__get__(thing) if is_a(thing, collections.deque) else None
     return {
         "key": id(thing),
-        "kind": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+        "kind": f"{module_of(kind)}.{qualname_of(kind)}".removeprefix("builtins."),
         "length": length,
         "grew": grew,
         "weak": weak,
         "limit": limit,
-        "item": "" if newest is None else type(newest).__qualname__,
+        "item": "" if newest is None else qualname_of(type(newest)),
         "owner": owner,
     }
 
@@ -138,7 +154,7 @@ def _owners(things: list) -> list[str]:
         holders = {}
         skip = {id(things), id(level), id(referrers)}
         for holder in referrers:
-            if id(holder) in skip or isinstance(holder, types.FrameType):
+            if id(holder) in skip or is_a(holder, types.FrameType):
                 continue
             for referent in gc.get_referents(holder):
                 holders.setdefault(id(referent), holder)
@@ -161,26 +177,23 @@ def _owners(things: list) -> list[str]:
 
 def _step(holder, thing) -> tuple[str, str]:
     """What ``holder`` is called when it has a name of its own, and how ``thing`` hangs on it."""
-    if isinstance(holder, dict):
+    if is_a(holder, dict):
         key = next((k for k, v in list(holder.items()) if v is thing), None)
-        module = sys.modules.get(holder.get("__name__")) if isinstance(holder.get("__name__"), str) else None
+        module = sys.modules.get(holder.get("__name__")) if is_a(holder.get("__name__"), str) else None
         if module is not None and module.__dict__ is holder:
             return module.__name__, f".{key}"
-        return "", f"[{key!r:.40}]" if not isinstance(key, str) else f".{key}"
-    if isinstance(holder, type):
-        key = next((k for k, v in list(holder.__dict__.items()) if v is thing), "?")
-        return f"{holder.__module__}.{holder.__qualname__}", f".{key}"
-    if isinstance(holder, types.FunctionType | types.BuiltinFunctionType):
+        return "", f"[{key!r:.40}]" if not is_a(key, str) else f".{key}"
+    if is_a(holder, type):
+        key = next((k for k, v in tuple(body_of(holder).items()) if v is thing), "?")
+        return f"{module_of(holder)}.{qualname_of(holder)}", f".{key}"
+    if is_a(holder, types.FunctionType | types.BuiltinFunctionType):
         return _function_name(holder), "()"
-    if isinstance(holder, types.CellType | tuple | list | set | collections.deque):
+    if is_a(holder, types.CellType | tuple | list | set | collections.deque):
         return "", ""
-    attributes = getattr(holder, "__dict__", None)
-    key = next((k for k, v in (attributes or {}).items() if v is thing), None)
-    if key is None:
-        slots = (s for cls in type(holder).__mro__ for s in getattr(cls, "__slots__", ()) if isinstance(s, str))
-        key = next((s for s in slots if getattr(holder, s, None) is thing), "?")
-    return f"{type(holder).__module__}.{type(holder).__qualname__}", f".{key}"
+    named = [*tuple(own_dict(holder).items()), *slots_of(holder).items()]
+    key = next((k for k, v in named if v is thing), "?")
+    return f"{module_of(type(holder))}.{qualname_of(type(holder))}", f".{key}"
 
 
 def _function_name(function) -> str:
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    return f"{read(function, '__module__', '?')}.{read(function, '__qualname__', qualname_of(type(function)))}"

@@ -17,6 +17,9 @@ _LIBRARIES = tuple(
 )
 
 
+_SERVED = ("sessionlab.observe.", "sessionlab.hunt.", "sessionlab.audit.")
+
+
 @functools.lru_cache(maxsize=4096)
 def is_app_file(filename: str | None) -> bool:
     """Whether code from ``filename`` belongs to the application."""
@@ -50,6 +53,11 @@ def app_line(depth: int = 1, within: types.CodeType | None = None) -> tuple[str,
     while frame.f_back is not None and is_app_file(frame.f_back.f_code.co_filename):
         frame = frame.f_back
     return where, getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+
+
+def is_lab(module: str) -> bool:
+    """Whether a module is one of the lab's that run in the served process; ``sessionlab.harden`` is a library."""
+    return module == "sessionlab" or f"{module}.".startswith(_SERVED)
 
 
 def is_app_module(name: object) -> bool:
