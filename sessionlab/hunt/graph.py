@@ -21,14 +21,14 @@ from sessionlab.hunt import names
 from sessionlab.hunt.ledger import Ledger
 from sessionlab.hunt.running import registered_tasks
 from sessionlab.observe.census import tasks_at_work
-from sessionlab.observe.plain import is_a, module_of, mro, name_of, own_dict, read
+from sessionlab.observe.plain import ids, is_a, module_of, mro, name_of, own_dict, read
 from sessionlab.observe.where import is_lab
 
 # A weak proxy holds nothing, and whoever asks one of its class asks what it stands for, which may be gone.
-PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
-ATOMS = PROXIES | {int, float, complex, str, bytes, bool, type(None), type(...), range}
+PROXIES = ids(weakref.ProxyType, weakref.CallableProxyType)
+ATOMS = PROXIES | ids(int, float, complex, str, bytes, bool, type(None), type(...), range)
 # Looked for among the bases: they are abstract base classes, which remember every class that issubclass() asks about.
-_WEAK = frozenset({weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary})
+_WEAK = ids(weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
 class Walk:
@@ -136,9 +136,9 @@ class Walk:
         kind = type(thing)
         if is_lab(module_of(kind)):
             return ()  # the lab holds what it looks at
-        bases = mro(kind)
-        if not _WEAK.isdisjoint(bases):
-            data, by_key = read(thing, "data"), weakref.WeakKeyDictionary in bases
+        if not _WEAK.isdisjoint(map(id, mro(kind))):
+            data = read(thing, "data")
+            by_key = any(base is weakref.WeakKeyDictionary for base in mro(kind))
             if by_key and is_a(data, dict) and not last:
                 if id(data) not in self._places:
                     self._add(data, place)
@@ -170,7 +170,7 @@ class Walk:
         return gc.get_referents(thing)
 
     def _reach(self, thing, above: int) -> None:
-        if type(thing) in ATOMS:
+        if id(type(thing)) in ATOMS:
             return
         place = self._places.get(id(thing))
         if place is None:
@@ -205,7 +205,7 @@ class Walk:
         mine |= {id(x) for table in (self.edges, self.below, self._frames) for x in table.values()}
         young, reached = set().union(*self._ledger.cohorts) - mine, self._places
         found = (x for x in gc.get_objects() if id(x) in young and id(x) not in reached)
-        return [x for x in found if type(x) not in PROXIES and not self._ledger.took_over(x)]
+        return [x for x in found if id(type(x)) not in PROXIES and not self._ledger.took_over(x)]
 
     def _is_own_dict(self, thing, above: int) -> bool:
         """Whether ``thing`` is the dict of an old instance, which Python makes when somebody asks for it first."""

@@ -27,14 +27,8 @@ _POOL = os.path.join("concurrent", "futures", "thread.py")
 _PLUMBING = ("_InstancePrivate", "_ClassPrivate", "deque", "Context", "hamt", "hamt_bitmap_node", "hamt_array_node")
 _HASH = re.compile(r"[0-9a-f]{64}")  # the keys of panel.cache
 # Their ``data`` goes without saying. Looked for among the bases: abstract classes remember what is_a() asks.
-_WRAPPERS = frozenset(
-    {
-        collections.UserDict,
-        collections.UserList,
-        weakref.WeakSet,
-        weakref.WeakKeyDictionary,
-        weakref.WeakValueDictionary,
-    }
+_WRAPPERS = plain.ids(
+    collections.UserDict, collections.UserList, weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary
 )
 STDLIB = frozenset(sys.stdlib_module_names)
 _SILENT = (
@@ -299,7 +293,7 @@ def _link(above, thing, before) -> str:
 
 def _wraps(owner, name) -> bool:
     """Whether an attribute of ``owner`` is the container that it stands for."""
-    return name == "data" and not _WRAPPERS.isdisjoint(plain.mro(type(owner)))
+    return name == "data" and not _WRAPPERS.isdisjoint(map(id, plain.mro(type(owner))))
 
 
 def _tidy(name: str) -> str:

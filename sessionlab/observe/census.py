@@ -22,7 +22,7 @@ import types
 import psutil
 import tornado
 
-from sessionlab.observe.plain import module_of, qualname_of
+from sessionlab.observe.plain import ids, module_of, qualname_of
 from sessionlab.observe.where import is_app_module
 
 _TORNADO = os.path.dirname(tornado.__file__) + os.sep
@@ -287,8 +287,8 @@ def _modules_and_periodics(objects: list) -> tuple[int, int]:
     from tornado.ioloop import PeriodicCallback
 
     modules = running = 0
-    wanted = {types.ModuleType, PeriodicCallback, _AsyncPeriodic}
-    for thing in [x for x in objects if type(x) in wanted]:
+    wanted = ids(types.ModuleType, PeriodicCallback, _AsyncPeriodic)
+    for thing in [x for x in objects if id(type(x)) in wanted]:
         if type(thing) is types.ModuleType:
             modules += str(thing.__dict__.get("__name__", "bokeh_app_")).startswith("bokeh_app_")
         elif type(thing) is PeriodicCallback:

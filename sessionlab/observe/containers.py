@@ -22,6 +22,7 @@ import weakref
 
 from sessionlab.observe.plain import (
     body_of,
+    ids,
     is_a,
     items_of,
     module_of,
@@ -86,7 +87,7 @@ def _scan() -> list[tuple[object, int]]:
     # by the ids of classes: one may refuse to be a key
     lengths, weak, loggers = {id(dict): dict.__len__}, set(), set()
     for number, cls in {id(cls): cls for cls in map(type, objects)}.items():
-        bases = [id(base) for base in mro(cls)]
+        bases = ids(*mro(cls))
         if id(logging.Logger) in bases:
             loggers.add(number)
         base = next((kind for kind in _LENGTHS if id(kind) in bases), None)

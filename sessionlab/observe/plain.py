@@ -9,6 +9,12 @@ from __future__ import annotations
 import collections
 import types
 
+
+def ids(*kinds) -> frozenset[int]:
+    """Classes as a set that may be asked for any class: one may refuse to be hashed or compared."""
+    return frozenset(map(id, kinds))
+
+
 mro = type.__dict__["__mro__"].__get__  # (class) -> its bases in order, itself first
 name_of = type.__dict__["__name__"].__get__  # (class) -> ``Row``
 qualname_of = type.__dict__["__qualname__"].__get__  # (class) -> ``outer.<locals>.Row``
