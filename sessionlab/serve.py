@@ -42,6 +42,7 @@ from sessionlab.errors import (
 )
 from sessionlab.log import Log
 from sessionlab.observe.client import Probe
+from sessionlab.observe.where import FUNCTION
 
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
@@ -160,7 +161,7 @@ def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, st
             targets.append(str(Path(app)))
         elif MODULE_FUNCTION.fullmatch(app):
             targets.append(str(HERE / "observe" / "function_app.py"))
-            environment = {"SESSIONLAB_FUNCTION": app, "SESSIONLAB_IMPORT_FROM": os.getcwd()}
+            environment = {FUNCTION: app, "SESSIONLAB_IMPORT_FROM": os.getcwd()}
         else:
             folder = Path(app).parent
             near = difflib.get_close_matches(Path(app).name, os.listdir(folder) if folder.is_dir() else [], n=1)

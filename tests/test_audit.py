@@ -243,7 +243,7 @@ def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
 
 
 def command(*words) -> subprocess.CompletedProcess:
-    run = [sys.executable, "-c", "from sessionlab.cli import main; main()", "audit"]
+    run = [sys.executable, "-m", "sessionlab", "audit"]
     return subprocess.run([*run, *map(str, words)], capture_output=True, text=True, timeout=LONG)
 
 

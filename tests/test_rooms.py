@@ -32,7 +32,7 @@ def allowed() -> dict[str, set[str]]:
 def room_of(module: str) -> str:
     """The command line is one room, in several files."""
     room = module.split(".")[1] if "." in module else "sessionlab"
-    return "cli" if room.startswith("cli_") else room
+    return "cli" if room.startswith("cli_") or room == "__main__" else room
 
 
 def imports(module: str, path: Path, at_the_top: bool = False):

@@ -153,7 +153,7 @@ async def _use(bench: Bench, server: Server) -> None:
                 with contextlib.suppress(VisitFailed):
                     await first.roundtrip()
                 lines = (await asked(server.read_log))[seen:]
-                if raised := uncaught(lines):
+                if raised := uncaught(lines, apps=server.apps):
                     errors.extend((step, error) for error in raised)
                     seen += len(lines)
 
@@ -163,7 +163,9 @@ async def _use(bench: Bench, server: Server) -> None:
         elif bench.scenario.interact is not None:
             seen = len(server.log.lines)
             await bench.scenario.interact(first)
-            errors += [("the scenario", error) for error in uncaught((await asked(server.read_log))[seen:])]
+            errors += [
+                ("the scenario", error) for error in uncaught((await asked(server.read_log))[seen:], apps=server.apps)
+            ]
         await _blocks(bench, server, sessions)
     finally:
         await asyncio.gather(*(session.close() for session in sessions))

@@ -68,7 +68,8 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
             )
         ]
     for finding in judgement.of("residue"):
-        seen.notes.append(f"{finding.holder.holder} gains a few bytes a session; that is its own.")
+        each = finding.holder.bytes / max(1, sum(seen.sizes[-len(finding.holder.below) :]))
+        seen.notes.append(f"{finding.holder.holder} gains {each:.0f} B a session: {finding.why}.")
     seen.notes += _failed_hooks(probe)
     if seen.odd:
         seen.notes.append(

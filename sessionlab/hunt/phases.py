@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -22,7 +23,6 @@ from sessionlab.hunt.result import Batch, HuntResult
 from sessionlab.hunt.scenario import Scenario
 from sessionlab.hunt.visitors import Visitors
 from sessionlab.hunt.windows import Finding, Holder, Judgement
-from sessionlab.observe.where import is_lab
 from sessionlab.programs import framework_of
 from sessionlab.serve import Server, serve
 
@@ -35,6 +35,7 @@ MANY = 150  # sessions after which a container that may have a bound is believed
 BLOCKED = 12.0  # seconds without any session let go, after which blocked sessions never expire
 LINGERS = (130.0, 3700.0)  # seconds of the server's clock in which a block that outlasts its work ends
 DAY = 90_000.0  # seconds: a day, and an hour for those who keep things for a day
+LAB = re.compile(r"\bsessionlab\.(observe|hunt|audit)\b")  # what the lab holds in the served process
 TRACED = 4  # visits that are followed line by line
 
 
@@ -80,7 +81,8 @@ def run_hunt(
 def _raised(server: Server) -> tuple[Raised, ...]:
     """What the application raised in its callbacks, and in its script after the first page."""
     lines = server.read_log()
-    return uncaught(lines, [event["detail"] or event["error"] for event in server.log.events("app-failed")])
+    failed = [event["detail"] or event["error"] for event in server.log.events("app-failed")]
+    return uncaught(lines, failed, server.apps)
 
 
 def _one_process(panel_args: Sequence[str]) -> list[str]:
@@ -232,7 +234,7 @@ class _Hunt:
         self.seen.files, self.seen.values, self.seen.odd = answer["files"], answer["values"], answer["odd"]
         fields = {f.name for f in dataclasses.fields(Holder)}
         rows = [Holder(**{k: v for k, v in row.items() if k in fields}) for row in answer["holders"]]
-        rows = [row for row in rows if not is_lab(row.holder) and not CONSEQUENCES.search(row.holder)]
+        rows = [row for row in rows if not LAB.search(row.holder) and not CONSEQUENCES.search(row.holder)]
         rows = [dataclasses.replace(row, owner=owner_of(row)) for row in rows]
         return rows, answer["small"]
 

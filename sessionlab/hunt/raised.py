@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from sessionlab.observe.where import is_app_file, shown
+from sessionlab.observe.where import is_app_file, package_of, shown
 
 # what stands in the log before the traceback of something that nobody caught
 UNCAUGHT = re.compile(
@@ -45,12 +45,15 @@ class Raised:
         return f"raised {often}{f' at {self.location}' if self.location else ''}: {self.error}"
 
 
-def uncaught(lines: Sequence[str], more: Iterable[str] = ()) -> tuple[Raised, ...]:
+def uncaught(lines: Sequence[str], more: Iterable[str] = (), apps: Sequence[str] = ()) -> tuple[Raised, ...]:
     """The exceptions in ``lines`` of a log that nobody caught, the most frequent first, each once.
 
     ``more`` are tracebacks that the server told otherwise: those of a script that raised while it built a page.
+    ``apps`` are what is served: of ``module:function`` the lines are known in an installed package as well.
     """
-    counts = collections.Counter(_told(block) for block in [*_blocks(lines), *(text.splitlines() for text in more)])
+    packages = set(filter(None, map(package_of, apps))) or {""}
+    blocks = [*_blocks(lines), *(text.splitlines() for text in more)]
+    counts = collections.Counter(_told(block, packages) for block in blocks)
     return tuple(Raised(error, location, count) for (error, location), count in counts.most_common(MOST))
 
 
@@ -82,7 +85,8 @@ def _end(lines: Sequence[str], begin: int) -> int:
     return max(place, begin)
 
 
-def _told(block: Sequence[str]) -> tuple[str, str]:
-    frames = [frame for line in block if (frame := FRAME.match(line)) and is_app_file(frame[1])]
+def _told(block: Sequence[str], packages: set[str]) -> tuple[str, str]:
+    frames = [frame for line in block if (frame := FRAME.match(line))]
+    frames = [frame for frame in frames if any(is_app_file(frame[1], package) for package in packages)]
     error = next((line for line in reversed(block) if ENDS.match(line)), block[-1] if block else "an exception")
     return error.strip()[:200], f"{shown(frames[-1][1])}:{frames[-1][2]}" if frames else ""

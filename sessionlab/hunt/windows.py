@@ -199,7 +199,9 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
         return found("nothing", "keeps the newest only")
     per_session = holder.bytes / max(1, sum(sessions))
     if holder.owner != "app" and (holder.repeats or (not any(holder.below) and per_session < TINY and not holder.tops)):
-        return found("residue", "a few bytes a session in a list of a library")
+        return found("residue", "a list of a library's own, and no leak")
+    if _is_bookkeeping(holder, sessions):
+        return found("residue", "bookkeeping of Python's standard library, and no leak")
     if holder.kind == "C" and trend.rate < 0.9:
         return found("nothing", "what the lab itself had in hand")
     if trend.rate < 0.5 and holder.container and not any(holder.items) and (holder.length or 0) <= 3:
@@ -211,6 +213,18 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
     if holder.ends_in is not None:
         return found("ends", f"a timer lets go of it after {holder.ends_in:.0f} s")
     return found("leak")
+
+
+def _is_bookkeeping(holder: Holder, sessions: Sequence[int]) -> bool:
+    """Whether it is a table of the standard library that gains a name a session, which no application puts there."""
+    number = max(1, sum(sessions))
+    return (
+        holder.owner == "python"
+        and holder.container
+        and not holder.filled
+        and holder.bytes / number < BYTES_FLOOR
+        and max(sum(holder.items), sum(holder.below), sum(holder.edges)) <= number
+    )
 
 
 def _bound_of(holder: Holder) -> str:

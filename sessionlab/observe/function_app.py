@@ -9,7 +9,9 @@ import os
 
 from bokeh.io import curdoc
 
-_module, _, _function = os.environ["SESSIONLAB_FUNCTION"].partition(":")
+from sessionlab.observe.where import FUNCTION
+
+_module, _, _function = os.environ[FUNCTION].partition(":")
 _make = getattr(importlib.import_module(_module), _function)
 if inspect.signature(_make).parameters:
     _make(curdoc())  # Bokeh's way: a function that is handed the Document

@@ -1,6 +1,7 @@
 """Tell an application's own code from that of libraries. Runs in the served process.
 
-An application's file is one that lies neither in the standard library, nor in site-packages, nor in the lab.
+An application's file is one that lies neither in the standard library, nor in site-packages, nor in the lab; or in the
+package of the function that is served, which may be installed.
 """
 
 from __future__ import annotations
@@ -20,18 +21,34 @@ _LIBRARIES = tuple(
 _SERVED = ("sessionlab.observe.", "sessionlab.hunt.", "sessionlab.audit.")
 
 
+def package_of(app: str) -> str:
+    """The package of an application given as ``module:function``, as it is called at the top; else empty."""
+    module, colon, _ = app.partition(":")
+    return module.partition(".")[0] if colon and not os.path.exists(app) else ""
+
+
+FUNCTION = "SESSIONLAB_FUNCTION"  # the variable of the environment that says which function is served
+_PACKAGE = package_of(os.environ.get(FUNCTION, ""))
+
+
 @functools.lru_cache(maxsize=4096)
-def is_app_file(filename: str | None) -> bool:
-    """Whether code from ``filename`` belongs to the application."""
+def is_app_file(filename: str | None, package: str = _PACKAGE) -> bool:
+    """Whether code from ``filename`` belongs to the application, which may be an installed ``package``."""
     if not filename or filename.startswith("<"):
         return False
     path = os.path.realpath(filename)
+    _, installed, inside = path.rpartition("-packages" + os.sep)
+    if package and installed and inside.partition(os.sep)[0].removesuffix(".py") == package:
+        return True
     return not path.startswith(_LIBRARIES) and "site-packages" not in path and "dist-packages" not in path
 
 
 @functools.lru_cache(maxsize=4096)
 def shown(filename: str) -> str:
-    """``filename`` as short as it stays clear: relative to the working directory when it lies below it."""
+    """``filename`` as short as it stays clear: relative to where it is installed, or to the working directory."""
+    _, installed, inside = filename.rpartition("-packages" + os.sep)
+    if installed:
+        return inside
     relative = os.path.relpath(filename)
     return os.path.basename(filename) if relative.startswith(os.pardir) else relative
 
