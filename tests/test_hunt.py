@@ -398,12 +398,6 @@ def test_a_scenario_file_says_what_visitors_do(folder, nothing_left):
 
 BAD = {
     "raises on load": ("import panel as pn\n1 / 0\n", AppFailed, "ZeroDivisionError", ()),
-    "raises on an event": (
-        "import panel as pn\nb = pn.widgets.Button(name='boom')\nb.on_click(lambda e: 1 / 0)\npn.Row(b).servable()\n",
-        AppFailed,
-        "button 'boom'",
-        (),
-    ),
     "ends the server": (
         "import os\nimport panel as pn\nb = pn.widgets.Button(name='bye')\n"
         "b.on_click(lambda e, os=os: os._exit(4))\npn.Row(b).servable()\n",

@@ -1,0 +1,106 @@
+"""Which server an application is for, and whether it brings one of its own: told from its syntax tree."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import pytest
+
+from sessionlab.programs import framework_of, nothing_to_look_at, serves_itself
+
+PLOT = "from bokeh.plotting import figure\n"
+PANEL = {
+    "beside others": PLOT + "import numpy as np, panel as pn",
+    "under another name": PLOT + "import numpy as np, panel.io.state as state, os",
+    "after a semicolon": "import os; import panel",
+    "in a function": PLOT + "def page():\n    from panel.layout import (\n        Row,\n        Column,\n    )",
+    "where it may be missing": PLOT + "try:\n    import panel\nexcept ImportError:\n    panel = None",
+    "by its name": PLOT + "import importlib\npanel = importlib.import_module('panel')",
+    "by a built-in": PLOT + "panel = __import__('panel.pane')",
+    "over a line's end": PLOT + "from \\\n    panel import Row",
+    "by hvPlot": PLOT + "import hvplot.pandas",
+    "by an extension": PLOT + "import panel_material_ui as pmui",
+    "not at all, in a text that is no Python": PLOT + "this is no Python",
+}
+BOKEH = {
+    "alone": PLOT,
+    "with Panel in a text": PLOT + 'TEXT = """\nimport panel as pn\n"""',
+    "with a name like Panel's": PLOT + "import panels, paneling.io",
+    "with Panel in a comment": PLOT + "# import panel as pn",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def file(name: str, source: str):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(source))
+        return path
+
+    return file
+
+
+@pytest.mark.parametrize("form", PANEL)
+def test_whatever_imports_panel_is_for_panel_serve(write, form):
+    assert framework_of(write("app.py", PANEL[form])) == "panel"
+
+
+@pytest.mark.parametrize("form", BOKEH)
+def test_what_imports_bokeh_alone_is_for_bokeh_serve(write, form):
+    app = write("app.py", BOKEH[form])
+    assert framework_of(app) == "bokeh"
+    assert framework_of(app, ["--autoreload"]) == "panel"
+
+
+def test_neither_is_for_panel_serve(write):
+    assert framework_of(write("app.py", "print('nothing')")) == "panel"
+    assert framework_of("package.module:function") == "panel"
+
+
+def test_modules_of_the_applications_folder_count(write):
+    write("pages/__init__.py", "")
+    write("pages/first.py", "from . import parts")
+    write("pages/parts.py", "import panel as pn")
+    assert framework_of(write("app.py", PLOT + "import pages.first")) == "panel"
+    assert framework_of(write("other.py", PLOT + "from pages import first")) == "panel"
+    assert framework_of(write("plain.py", PLOT + "import pages")) == "bokeh"
+
+
+def test_a_folder_and_a_notebook_are_read(write):
+    cells = ["%matplotlib inline\nimport os", "%%time\nimport panel", PLOT + "!ls\nif True:\n    %time os.getcwd()\n"]
+    notebook = {"cells": [{"cell_type": "code", "source": [cell]} for cell in cells]}
+    assert framework_of(write("plots.ipynb", json.dumps(notebook))) == "bokeh"
+    notebook["cells"].append({"cell_type": "code", "source": "import panel as pn"})
+    assert framework_of(write("pages.ipynb", json.dumps(notebook))) == "panel"
+    write("folder/main.py", PLOT)
+    assert framework_of(write("folder/helper.py", "import panel").parent) == "panel"
+
+
+@pytest.mark.parametrize(
+    ("source", "call"),
+    [
+        ("import panel as pn\npn.serve({'a': 1}, show=False)", "app.py:2 calls panel.serve"),
+        ("import os, panel\nif __name__ == '__main__':\n    panel.serve(page)", "app.py:3 calls panel.serve"),
+        ("from panel import serve as start\nstart(page)", "app.py:2 calls panel.serve"),
+        ("import panel as pn\npn.Column('a').show()", "app.py:2 calls .show()"),
+        ("from bokeh.server.server import Server\nServer({'/': app}).start()", "calls bokeh.server.server.Server"),
+        ("import uvicorn\nuvicorn.run(app)", "app.py:2 calls uvicorn.run"),
+        ("import panel as pn\npn.Column('a').servable()", ""),
+        ("from matplotlib import pyplot as plt\nplt.show()", ""),
+        ("import panel as pn\ndef serve(x): pass\nserve(1)", ""),
+    ],
+)
+def test_a_program_that_serves_by_itself_is_known_by_its_call(write, source, call):
+    found = serves_itself(write("app.py", source))
+    assert found.endswith(call) and bool(found) == bool(call)
+
+
+def test_an_empty_page_is_an_error_that_asks_whether_the_program_serves(write):
+    program = write("app.py", "import panel as pn\n\nif __name__ == '__main__':\n    pn.serve(page)\n")
+    error = nothing_to_look_at("/app", program)
+    assert "/app is empty" in error.what and "app.py:4 calls panel.serve" in error.why
+    assert '"app:function"' in error.advice
+    silent = nothing_to_look_at("/app", write("silent.py", "x = 1"))
+    assert "serve by itself?" in silent.why and ".servable()" in silent.advice
