@@ -2,7 +2,7 @@
 
 It runs one command and waits on its own standard input. The lab holds the other end of that pipe, and the
 kernel of the operating system closes it however the lab ends: an exit, a crash, ``kill -9``. Then everything
-that the command ever started is ended, first asked, then forced. Run as a script, never imported.
+that the command ever started is ended, first asked, then forced. Run as a script, or by ``_fork_server.py`` in a fork.
 
 It talks to the lab on standard output, between the lines of the server's own log: a line that starts with
 the ASCII record separator is an event in JSON.
@@ -40,10 +40,14 @@ def end(processes):
         _, processes = psutil.wait_procs(processes, timeout=GRACE)
 
 
-def main():
+def start():
+    return subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+
+def main(start=start):
     adopt_orphans()
     try:
-        child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        child = start()
     except OSError as error:
         announce(event="exit", code=127, why=str(error))
         return

@@ -15,6 +15,7 @@ import psutil
 
 from sessionlab.errors import ServerGone, ServerNotReady
 from sessionlab.log import Log
+from sessionlab.preload import Guard, fork
 
 GUARD = Path(__file__).with_name("_guard.py")
 
@@ -22,20 +23,24 @@ GUARD = Path(__file__).with_name("_guard.py")
 class Child:
     """``command`` in a process of its own, under a guard (``_guard.py``) that ends it when the lab ends.
 
+    With ``preload``, both are forked where they can be: see ``preload.py``.
+
     Attributes
     ----------
     log : a `sessionlab.log.Log` of what it writes on standard output and standard error.
     pid : of the command's own process, not of the guard.
     """
 
-    def __init__(self, command: Sequence[str], env: dict[str, str] | None = None):
+    def __init__(self, command: Sequence[str], env: dict[str, str] | None = None, preload: bool = False):
         self.log = Log()
-        self.guard = subprocess.Popen(
+        environment = {**os.environ, **(env or {}), "PYTHONUNBUFFERED": "1"}
+        forked = fork(command, environment) if preload else None
+        self.guard = forked or subprocess.Popen(
             [sys.executable, "-P", str(GUARD), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {}), "PYTHONUNBUFFERED": "1"},
+            env=environment,
             start_new_session=True,  # a signal to the lab's process group must not reach the guard
         )
         # Without this, a child that nobody stopped would live as long as the interpreter.
@@ -90,7 +95,7 @@ class Child:
         self.stop()
 
 
-def _let_go(guard: subprocess.Popen) -> None:
+def _let_go(guard: subprocess.Popen | Guard) -> None:
     """Close the guard's standard input, upon which it ends the child, and wait until it has."""
     guard.stdin.close()
     try:

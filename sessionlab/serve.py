@@ -70,6 +70,7 @@ def serve(
     env: dict[str, str] | None = None,
     ready_timeout: float = 60.0,
     elements: bool = False,
+    preload: bool | None = None,
     **unknown,
 ) -> Server:
     """Start ``app`` on a loopback port and return when it answers.
@@ -87,6 +88,9 @@ def serve(
     env : environment variables for the server, besides those of this process.
     ready_timeout : seconds that the server may take until its first page is built.
     elements : log every element, Panel object and model from the start: see ``server.probe.elements()``.
+    preload : fork the server out of a process that has imported Panel, which starts it in a tenth of the time (Linux;
+        elsewhere it starts cold). Not for what is measured: memory, censuses, hunts. By default what
+        the environment says: ``SESSIONLAB_PRELOAD=1``.
 
     Options that are None keep the default of the framework. The first page is asked for once, so that an
     application that cannot run is an error here and not a page of the visitor; that session is discarded.
@@ -105,7 +109,8 @@ def serve(
     apps = [app] if isinstance(app, str | os.PathLike) else list(app)
     targets, extra_env = _targets(apps)
     environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
-    return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout)
+    preload = os.environ.get("SESSIONLAB_PRELOAD") == "1" if preload is None else preload
+    return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout, preload)
 
 
 @contextlib.asynccontextmanager
@@ -122,7 +127,7 @@ async def serving(app: str | os.PathLike | Sequence[str | os.PathLike], **option
 
 
 def _unknown_option(name: str) -> UnknownOption:
-    options = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements"]
+    options = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements", "preload"]
     names = {flag.strip("-").replace("-", "_"): option for option, (flag, _) in DURATIONS.items()}
     names |= {option: option for option in options}
     near = difflib.get_close_matches(name, names, n=1)
@@ -195,9 +200,9 @@ class Server:
     probe : a `sessionlab.observe.client.Probe` that looks into the process: census, sessions, timeline, elements.
     """
 
-    def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout):
+    def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout, preload=False):
         self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
-        self._environment, self._ready_timeout = environment, ready_timeout
+        self._environment, self._ready_timeout, self._preload = environment, ready_timeout, preload
         self._token = secrets.token_urlsafe(16)  # kept over a restart, so that whoever watches goes on watching
         self._start(port)
 
@@ -208,7 +213,8 @@ class Server:
         return [*launch, "--address", HOST, "--port", str(port), *self._flags]
 
     def _start(self, port: int) -> None:
-        self._child = Child(self._command(port), {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token})
+        environment = {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token}
+        self._child = Child(self._command(port), environment, self._preload)
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
@@ -303,7 +309,7 @@ class Server:
     def twin(self) -> Server:
         """A second server of the same application with the same options, on a port of its own."""
         environment, timeout = self._environment, self._ready_timeout
-        return Server(self.framework, self.apps, self._targets, self._flags, environment, 0, timeout)
+        return Server(self.framework, self.apps, self._targets, self._flags, environment, 0, timeout, self._preload)
 
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""

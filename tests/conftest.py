@@ -34,6 +34,14 @@ def app(tmp_path_factory):
     return write
 
 
+@pytest.fixture(scope="module")
+def preloaded():
+    """Servers of this module are forked out of a process that has imported Panel: for what measures no memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SESSIONLAB_PRELOAD", "1")
+        yield
+
+
 @pytest.fixture
 def resident(monkeypatch):
     """A module of this process, as one that outlives every session."""

@@ -23,7 +23,7 @@ from sessionlab.errors import InvalidOption, NoBrowser, VisitFailed, WrongBrowse
 from sessionlab.visit import get_browser
 from sessionlab.visit.browser import Browser, find_chromium, open_tab
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 browsing = pytest.mark.asyncio(loop_scope="module")
 LOST, BACK = "Server connection lost.", "Connection with server was re-established."

@@ -33,6 +33,8 @@ from tornado.web import RequestHandler
 
 from sessionlab.lifetimes import ATTEMPTS, retained
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 PACKAGES = ("bokeh", "panel", "tornado")
 
 

@@ -10,6 +10,8 @@ from sessionlab import serve
 from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.visit.crowd import Crowd, Visitor, visit_together
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 
 @pytest.fixture(scope="module")
 def server(app):

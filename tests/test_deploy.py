@@ -28,6 +28,8 @@ from sessionlab.harden import SessionLimits
 from sessionlab.nginx import ROUND_ROBIN, Nginx, configuration, find_nginx
 from sessionlab.serve import free_port
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 LIVE = 4  # sessions that each of the two servers admits

@@ -341,8 +341,9 @@ def test_without_a_server_the_client_is_turned_away_and_later_served_again():
     with Echo() as echo:
         url, address = echo.url, echo.server_address
     with Outage(url) as outage:
-        with socket.create_connection(("127.0.0.1", outage.port), timeout=5) as wire, pytest.raises(OSError) as refused:
-            ask(wire)
+        with pytest.raises(OSError) as refused:  # while it connects, or later
+            with socket.create_connection(("127.0.0.1", outage.port), timeout=5) as wire:
+                ask(wire)
             raise AssertionError("something answered")
         assert refused.value.errno == errno.ECONNRESET
         again = Echo.__new__(Echo)

@@ -25,6 +25,8 @@ from tornado.ioloop import IOLoop
 from sessionlab import serve, visit
 from sessionlab.harden import block_expiration
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 LIFETIME = 3  # seconds of virtual time that an unused session is kept; it is looked for every second
 LINGERS = (0, 2.5, 5.5)  # never a whole number: two things do not happen at the same moment
 

@@ -15,7 +15,7 @@ from machine import alive
 
 from sessionlab import serve, visit
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 VISITS = int(os.environ.get("SESSIONLAB_VISITS", "60"))  # 1000 on demand
 

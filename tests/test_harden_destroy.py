@@ -29,6 +29,8 @@ from tornado.ioloop import IOLoop
 from sessionlab import serve, visit
 from sessionlab.harden import destroy, on_session_destroyed
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 APP = """
     import asyncio, os, uuid
     import panel as pn

@@ -23,7 +23,7 @@ from sessionlab.harden import drain
 from sessionlab.serve import free_port, port_is_free
 from sessionlab.visit.browser import open_tab
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 GRACE = 3.5
 APP = """

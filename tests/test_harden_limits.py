@@ -16,7 +16,7 @@ from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.harden import SessionLimits
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 APP = """
     import itertools

@@ -20,6 +20,8 @@ from sessionlab import serve, visit
 from sessionlab.harden import session_locals
 from sessionlab.harden.locals import SessionLocals
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 
 class Data:
     """Something that can be counted."""

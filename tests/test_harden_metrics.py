@@ -13,7 +13,7 @@ from tornado.httpclient import AsyncHTTPClient
 from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 APP = """
     import time

@@ -21,6 +21,7 @@ from sessionlab.harden.tickets import TYPE
 from sessionlab.visit.browser import Browser
 
 pytestmark = [
+    pytest.mark.usefixtures("preloaded"),
     pytest.mark.server,
     pytest.mark.slow("a browser waits through restarts"),
     pytest.mark.asyncio(loop_scope="module"),

@@ -24,6 +24,8 @@ from sessionlab.harden import recover as module
 from sessionlab.harden import recover_inputs
 from sessionlab.visit.browser import Browser
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 W = pn.widgets
 REQUEST = HTTPServerRequest(
     start_line=RequestStartLine("GET", "/app", "HTTP/1.1"), headers=HTTPHeaders({"Host": "localhost"})
@@ -188,6 +190,8 @@ async def test_what_the_server_has_not_signed_is_ignored(page, spoil):
 
 
 async def test_what_is_signed_is_good_for_its_application_its_user_and_its_time_only(page, monkeypatch):
+    now = module.time.time()
+    monkeypatch.setattr(module.time, "time", lambda: now)  # no second passes but those below
     kept = await (await page(W.TextInput(label="x", value="old"))).says(None)
 
     async def accepted(**options) -> bool:
@@ -197,13 +201,12 @@ async def test_what_is_signed_is_good_for_its_application_its_user_and_its_time_
 
     assert await accepted()
     assert not await accepted(route="/other")
-    monkeypatch.setattr(type(pn.state), "user", "anna")
-    assert not await accepted()
-    monkeypatch.undo()
-    now = module.time.time()
-    monkeypatch.setattr(module.time, "time", lambda: now + 100)
-    assert await accepted(max_age=101) and not await accepted(max_age=98)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(pn.state), "user", "anna")
+        assert not await accepted()
+    with monkeypatch.context() as patch:
+        patch.setattr(module.time, "time", lambda: now + 100)
+        assert await accepted(max_age=101) and not await accepted(max_age=98)
     monkeypatch.setenv("BOKEH_SECRET_KEY", "another key")
     assert not await accepted()
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from sessionlab.lifetimes import ATTEMPTS, next_attempt, plan, retained
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 
 @pytest.mark.parametrize(("outage", "at"), [(1, 2), (2, 2), (7, 14), (14.5, 30), (30, 30), (40, 100)])
 def test_a_user_is_back_at_the_next_attempt_or_by_hand(outage, at):

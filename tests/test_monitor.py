@@ -25,6 +25,8 @@ from sessionlab.monitor.record import Record
 from sessionlab.monitor.watch import Watch, Watched
 from sessionlab.visit.browser import Browser
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 
 @pytest.fixture(scope="module")
 def server(app):
@@ -324,7 +326,8 @@ async def test_the_launcher_tile_works_under_a_base_url(tmp_path):
 
 @pytest.mark.server
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app):
+def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypatch):
+    monkeypatch.delenv("SESSIONLAB_PRELOAD")  # its processes are looked for in its family
     sessionlab = str(Path(sys.executable).with_name("sessionlab"))
     command = [sessionlab, "serve", str(app()), "--", "--unused-session-lifetime", "2000"]
     lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@ import pytest
 from sessionlab import serve, visit
 from sessionlab.observe.element_log import ElementLog
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 APP = """
     import holoviews as hv

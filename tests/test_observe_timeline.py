@@ -14,7 +14,7 @@ from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.observe.timeline import Timeline
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 APP = """
     import panel as pn

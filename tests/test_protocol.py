@@ -23,7 +23,7 @@ from sessionlab.visit import Page, get_page
 from sessionlab.visit.document import Document
 from sessionlab.visit.values import decode, encode
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 WIDGETS = """
     import datetime as dt

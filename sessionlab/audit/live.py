@@ -83,6 +83,7 @@ class Bench:
             panel_args=list(self.flags.served if flags is None else flags),
             env=dict(self.env),
             ready_timeout=min(self.patience, max(5.0, self.left)),
+            preload=False,  # what is measured starts as it does in production
             **options,
         )
         server.probe.timeout = 30.0

@@ -112,7 +112,7 @@ async def left_behind(
 
 
 async def _left_behind(apps: Sequence[str | os.PathLike], visits: int, warm_up: int, during, framework: str):
-    async with serving(apps, framework=framework, ready_timeout=READY) as server:
+    async with serving(apps, framework=framework, ready_timeout=READY, preload=False) as server:
         await asyncio.to_thread(_freeze, server)
         for name in map(_name, apps):
             await _visit(server.urls[f"/{name}"], warm_up, during)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import gc
 import itertools
+import sys
 import types
 import weakref
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from sessionlab.observe.plain import takes_references
 
 # there are many of them, and they rarely come and go
 _PLENTY = (types.FunctionType, types.BuiltinFunctionType, type, weakref.ref)
+PATH = 0  # in the place of an id: sys.path is another list after every script, with what it had before
 MOST = 3  # windows that are kept apart; older ones become part of what is old
 
 
@@ -45,7 +47,7 @@ class Ledger:
         The first call opens the first window. The caller has collected garbage.
         """
         found = scan()
-        lengths = {id(thing): length for thing, length in found}
+        lengths = {id(thing): length for thing, length in found} | {PATH: len(sys.path)}
         ends = {id(thing): id(thing[0]) << 64 | id(thing[-1]) for thing, _ in found if type(thing) is list and thing}
         del found
         reborn = self._refer(gc.get_objects())
@@ -108,8 +110,9 @@ class Ledger:
 
     def grew(self, thing) -> list[int]:
         """Items that a container gained in each window; none in those before it was there."""
-        lengths = [noted.get(id(thing)) for noted in self.lengths]
-        ends = [noted.get(id(thing)) for noted in self.ends]
+        number = PATH if thing is sys.path else id(thing)
+        lengths = [noted.get(number) for noted in self.lengths]
+        ends = [noted.get(number) for noted in self.ends]
         pairs = zip(itertools.pairwise(lengths), itertools.pairwise(ends), strict=True)
         return [
             0 if before is None or after is None or _replaced(*end) else after - before

@@ -67,7 +67,7 @@ def load(
         )
     began = time.perf_counter()
     framework = framework or framework_of(app, panel_args)
-    with serve(app, lifetime=3600, check=600, framework=framework, panel_args=panel_args) as server:
+    with serve(app, lifetime=3600, check=600, framework=framework, panel_args=panel_args, preload=False) as server:
         steps, stopped = run(_Crowd(server, visitors, rate, began + max_seconds, progress).grow())
     return Load(str(app), tuple(steps), time.perf_counter() - began, stopped, wanted)
 

@@ -10,6 +10,8 @@ from sessionlab.course.exercises.grading import grade
 
 from .cases import CASES
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 # every exercise can be solved, which takes long enough; its wrong attempts are some ninety servers more
 WRONG = [pytest.mark.slow("a server for every wrong attempt")]
 

@@ -16,6 +16,8 @@ from sessionlab.course.exercises.regions import solution_of
 from sessionlab.course.exercises.verdict import Verdict
 from sessionlab.errors import AppNotFound
 
+pytestmark = pytest.mark.usefixtures("preloaded")
+
 
 @pytest.fixture(autouse=True)
 def file(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from sessionlab.course.exercises.check import check
 from sessionlab.course.exercises.progress import Progress
 from sessionlab.serve import free_port, port_is_free
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
 FORM = """
 import panel as pn
