@@ -54,12 +54,13 @@ def test_actions_are_named_by_commit():
     assert len(re.findall(r"uses: [\w/-]+@[0-9a-f]{40} # v", text)) == text.count("uses:")
 
 
-def test_the_hooks_before_a_commit_name_files_that_exist():
+def test_the_hooks_before_a_commit_do_what_make_check_does():
     (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     entries = " ".join(hook["entry"] for hook in local["hooks"])
-    named = re.findall(r"tests/\w+\.py", entries)
-    assert named and all((ROOT / name).is_file() for name in named)
-    assert "ruff check" in entries and "ruff format" in entries
+    (recipe,) = re.findall(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), flags=re.M)
+    chosen = re.search(r'-m ("not server and not slow" tests)', recipe)[1]
+    assert chosen in entries
+    assert all(f"ruff {what}" in entries and f"ruff {what}" in recipe for what in ("check", "format --check"))
 
 
 def test_version_and_licence_are_the_same_everywhere():

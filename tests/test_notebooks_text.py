@@ -32,6 +32,13 @@ def is_compared(cell) -> bool:
     return not (IGNORED & set(cell.metadata.get("tags", []))) and "NBVAL_" not in cell.source
 
 
+def test_a_temporary_folder_is_taken_away(path):
+    """A kernel that is killed cleans up nothing: what a chapter makes, it removes where it is done with it."""
+    source = "\n".join(cell.source for cell in code_cells(read(path)))
+    made = len(re.findall(r"TemporaryDirectory\(|mkdtemp\(", source))
+    assert made == len(re.findall(r"with tempfile\.TemporaryDirectory\(|\.cleanup\(\)", source))
+
+
 def outputs(notebook):
     for cell in code_cells(notebook):
         yield from cell.outputs
