@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import textwrap
@@ -43,7 +44,31 @@ def preloaded():
 
 
 @pytest.fixture
-def resident(monkeypatch):
+def passed_over(request):
+    """What there was before the test: the collector does not list it, and walks pass it over. Most of it is pytest's.
+
+    With the mark ``whole_heap`` it is nothing.
+    """
+    if request.node.get_closest_marker("whole_heap"):
+        yield []
+        return
+    gc.collect()
+    objects = gc.get_objects()
+    gc.freeze()
+    yield objects
+    gc.unfreeze()
+
+
+@pytest.fixture
+def walked(passed_over):
+    """`walked(ledger)` is a `Walk` through what the test has made."""
+    from sessionlab.hunt.graph import Walk
+
+    return functools.partial(Walk, without=passed_over)
+
+
+@pytest.fixture
+def resident(monkeypatch, passed_over):
     """A module of this process, as one that outlives every session."""
     module = types.ModuleType("resident_module")
     monkeypatch.setitem(sys.modules, module.__name__, module)

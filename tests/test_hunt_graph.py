@@ -7,7 +7,6 @@ import sys
 import types
 import weakref
 
-Walk = importlib.import_module("sessionlab.hunt.graph").Walk
 Ledger = importlib.import_module("sessionlab.hunt.ledger").Ledger
 
 
@@ -15,7 +14,7 @@ class Thing:
     pass
 
 
-async def test_a_proxy_of_what_is_gone_holds_nothing_and_stops_nobody(monkeypatch):
+async def test_a_proxy_of_what_is_gone_holds_nothing_and_stops_nobody(monkeypatch, walked):
     """Numba and others keep such proxies; to ask them anything is a ReferenceError."""
     module = types.ModuleType("kept_by_the_test")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -27,7 +26,7 @@ async def test_a_proxy_of_what_is_gone_holds_nothing_and_stops_nobody(monkeypatc
     module.list += [weakref.proxy(thing), Thing()]
     del thing
     ledger.turn()
-    walk = Walk(ledger)
+    walk = walked(ledger)
     found = [type(each) for each in walk.things]
     assert Thing in found
     assert not {weakref.ProxyType, weakref.CallableProxyType} & {*found, *map(type, walk.lost)}

@@ -13,7 +13,6 @@ import pytest
 
 from sessionlab import hunt, report
 from sessionlab.hunt import names, values
-from sessionlab.hunt.graph import Walk
 
 
 class Hub:
@@ -47,12 +46,12 @@ def longer(home):
     home.hub.written.write("x" * 3000)
 
 
-async def test_what_has_grown_is_named_by_its_place_and_weighed(home, ledger):
+async def test_what_has_grown_is_named_by_its_place_and_weighed(home, ledger, walked):
     assert not gc.is_tracked(home.words), "a table of texts, which the collector does not know"
     before = values.weigh()
     longer(home)
     ledger.turn()
-    found = {row["holder"]: row for row in values.rows_of(Walk(ledger), before)}
+    found = {row["holder"]: row for row in values.rows_of(walked(ledger), before)}
     places = ["words['log']", "array", "table", "hub.data", "hub.written"]
     assert found.keys() == {f"resident_module.{place}" for place in places}
     for row in found.values():
@@ -61,19 +60,19 @@ async def test_what_has_grown_is_named_by_its_place_and_weighed(home, ledger):
     assert [found[f"resident_module.{place}"]["what"] for place in places] == kinds
 
 
-async def test_what_does_not_grow_is_not_named(home, ledger):
+async def test_what_does_not_grow_is_not_named(home, ledger, walked):
     before = values.weigh()
     home.text = "z" * 2100
     ledger.turn()
-    assert values.rows_of(Walk(ledger), before) == []
+    assert values.rows_of(walked(ledger), before) == []
 
 
-async def test_what_something_young_holds_is_part_of_that(home, ledger):
+async def test_what_something_young_holds_is_part_of_that(home, ledger, walked):
     home.young = Hub()
     ledger.turn()
     before = values.weigh()
     home.young.data += bytes(30_000)
-    assert values.rows_of(Walk(ledger), before) == []
+    assert values.rows_of(walked(ledger), before) == []
 
 
 def test_an_attribute_is_called_by_its_name_also_if_that_is_data(home):

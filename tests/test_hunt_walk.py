@@ -40,18 +40,18 @@ def held(walk: Walk, holder) -> list:
     return [walk.things[top] for place, tops in walk.edges.items() if walk.things[place] is holder for top in tops]
 
 
-async def test_what_is_born_in_a_window_is_young_and_hangs_on_what_is_old(home, ledger):
+async def test_what_is_born_in_a_window_is_young_and_hangs_on_what_is_old(home, ledger, walked):
     born = Thing(rows=[1, 2, []])
     home.kept.append(born)
     ledger.turn()
-    walk = Walk(ledger)
+    walk = walked(ledger)
     assert held(walk, home.kept) == [born]
     running = [Counter(), Counter()]  # at each of the two turns
     group = next(g for g in groups_of(walk, ledger, running) if walk.things[g.place] is home.kept)
     assert group.items == [1] and group.gained == 1
 
 
-async def test_what_pandas_knows_of_views_hangs_on_the_table_and_not_on_what_took_it_in(home, ledger):
+async def test_what_pandas_knows_of_views_hangs_on_the_table_and_not_on_what_took_it_in(home, ledger, walked):
     shares = home.seen._mgr.blocks[0].refs
     home.seen.tail(3)
     home.entry = Thing(table=home.seen)
@@ -59,14 +59,14 @@ async def test_what_pandas_knows_of_views_hangs_on_the_table_and_not_on_what_too
     new = shares.referenced_blocks[-1]
     ledger.old.discard(id(new))  # as if nothing had lived there before
     ledger.turn()
-    assert any(thing is new for thing in held(Walk(ledger), shares))
+    assert any(thing is new for thing in held(walked(ledger), shares))
     hidden, home.seen = home.seen, None  # only something young leads to it
-    walk = Walk(ledger)
+    walk = walked(ledger)
     assert any(thing is hidden for thing in walk.things)
     assert not any(thing is new for thing in walk.things)
 
 
-async def test_an_instance_in_the_place_of_a_dead_one_is_young(home, ledger):
+async def test_an_instance_in_the_place_of_a_dead_one_is_young(home, ledger, walked):
     late = Thing()
     home.kept.append(late)
     ledger.turn()
@@ -77,28 +77,29 @@ async def test_an_instance_in_the_place_of_a_dead_one_is_young(home, ledger):
     ledger.refs[id(late)] = weakref.ref(dead)
     del dead
     assert ledger.took_over(late) and not ledger.took_over(home)
-    assert held(Walk(ledger), home.kept) == [late]
+    assert held(walked(ledger), home.kept) == [late]
     ledger.turn()
     assert id(late) not in ledger.old and ledger.cohort(id(late)) == 1
 
 
-async def test_what_only_the_young_lead_to_is_no_holder_of_its_own(home, ledger):
+async def test_what_only_the_young_lead_to_is_no_holder_of_its_own(home, ledger, walked):
     inner = {"rows": [[], []]}
     born = Thing(inner=inner)
     home.kept.append(born)
     ledger.turn()
     ledger.old.add(id(inner))  # a dict in the place of an old one: nothing tells
     ledger.cohorts[0].discard(id(inner))
-    walk = Walk(ledger)
+    walk = walked(ledger)
     assert held(walk, home.kept) == [born]
     assert held(walk, inner) == []
 
 
-async def test_what_is_told_of_collections_is_held_by_the_collector(ledger):
+@pytest.mark.whole_heap
+async def test_what_is_told_of_collections_is_held_by_the_collector(ledger, walked):
     gc.callbacks.append(Thing())  # no function: one that lives where another has died passes for old
     try:
         ledger.turn()
-        walk = Walk(ledger)
+        walk = walked(ledger)
         place = next(place for place in walk.edges if walk.things[place] is gc.callbacks)
         assert walk.path(place)[0] is gc
     finally:
@@ -126,12 +127,12 @@ async def test_a_list_in_the_place_of_a_dead_one_has_gained_nothing(home, ledger
     assert ledger.grew(late) == [0, 1, 1], "it grows at either end"
 
 
-async def test_a_tuple_in_the_place_of_a_dead_one_is_no_holder(home, ledger):
+async def test_a_tuple_in_the_place_of_a_dead_one_is_no_holder(home, ledger, walked):
     late = home.table["late"] = (Thing(), 0)
     ledger.turn()
     ledger.old.add(id(late))  # as if another tuple had lived there
     ledger.cohorts[0].discard(id(late))
-    walk = Walk(ledger)
+    walk = walked(ledger)
     assert held(walk, late) == []
     assert late[0] in held(walk, home.table)
 
@@ -145,18 +146,19 @@ def test_a_look_into_the_source_leaves_no_pattern_behind(tmp_path):
     assert not re._cache
 
 
-async def test_a_walk_leaves_nothing_behind(home, ledger):
+async def test_a_walk_leaves_nothing_behind(home, ledger, walked):
     def references() -> int:
         """Abstract base classes remember by weak references the classes that they were asked about."""
         return sum(isinstance(thing, weakref.ref) for thing in gc.get_objects())
 
-    Walk(ledger)
+    walked(ledger)
     home.kept += [type(f"Unknown{number}", (), {})() for number in range(50)]
     before = references()
-    Walk(ledger)
+    walked(ledger)
     assert references() - before < 50
 
 
+@pytest.mark.whole_heap
 async def test_what_the_last_look_left_is_forgotten_when_a_window_is_closed(home):
     probe, ask = Thing(tornados=[]), Thing(flag=lambda name: False, request=None)
     hunter = Retainers(probe)

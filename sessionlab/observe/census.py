@@ -22,7 +22,7 @@ import types
 import psutil
 import tornado
 
-from sessionlab.observe.plain import ids, module_of, qualname_of
+from sessionlab.observe.plain import ids, module_of, mro, qualname_of
 from sessionlab.observe.where import is_app_module
 
 _TORNADO = os.path.dirname(tornado.__file__) + os.sep
@@ -142,7 +142,7 @@ def tally() -> collections.Counter:
     )
     del objects
     for kind, bases in _kinds().items():
-        found["kind", kind] = sum(number for cls, number in counts if issubclass(cls, bases))
+        found["kind", kind] = sum(number for cls, number in counts if not bases.isdisjoint(map(id, mro(cls))))
     for cls, number in counts:
         found["type", f"{module_of(cls)}.{qualname_of(cls)}"] += number
         if is_app_module(module_of(cls)):
@@ -237,8 +237,8 @@ def list_sessions(tornados) -> list[dict]:
     return rows
 
 
-def _kinds() -> dict[str, tuple[type, ...]]:
-    """What a census counts, by the classes that have been imported so far."""
+def _kinds() -> dict[str, frozenset[int]]:
+    """What a census counts, by the ids of the classes that have been imported so far."""
     wanted = {
         "documents": [("bokeh.document.document", "Document")],
         "models": [("bokeh.model.model", "Model")],
@@ -248,7 +248,7 @@ def _kinds() -> dict[str, tuple[type, ...]]:
         "dataframes": [("pandas", "DataFrame")],
     }
     return {
-        kind: tuple(getattr(sys.modules[m], c) for m, c in places if hasattr(sys.modules.get(m), c))
+        kind: ids(*(getattr(sys.modules[m], c) for m, c in places if hasattr(sys.modules.get(m), c)))
         for kind, places in wanted.items()
     }
 
