@@ -511,7 +511,8 @@ async def test_silence_ends_in_time():
 
 
 async def test_a_blocked_server_is_not_waited_for_longer_than_agreed(panel):
-    async with visit(panel.urls["/loaded"], timeout=0.3) as session:
+    async with visit(panel.urls["/loaded"]) as session:
+        session.timeout = 0.3
         with pytest.raises(VisitFailed, match="did not answer the patch within"):
             await session.click("block")
         session.timeout = 5

@@ -48,7 +48,9 @@ async def _look(server, scenario: Scenario, urls: list[str], notes: list[str]) -
                 continue
             raise explained(server, failed) from failed
         try:
-            if not await has_content(session):
+            filled = await has_content(session)
+            await _raise_failures(server, url)
+            if not filled:
                 empty = nothing_to_look_at(urlsplit(url).path, server.apps)
                 if scenario.path or len(urls) < 2:
                     raise empty
@@ -59,12 +61,18 @@ async def _look(server, scenario: Scenario, urls: list[str], notes: list[str]) -
             periods += server.probe.ask("GET", "pace")["periods"]
         finally:
             await scenario.close(session)
-        if failures := server.log.events("app-failed"):
-            raise _fails_again(urlsplit(url).path, server.apps, failures[-1]["detail"] or failures[-1]["error"])
+        await _raise_failures(server, url)
     wanted = [period for period in periods if 0 < period <= LONGEST_STAY]
     if any(period > LONGEST_STAY for period in periods):
         notes.append(f"callbacks with a period over {LONGEST_STAY:g} s may not have run in a visit.")
     return min(LONGEST_STAY, 1.2 * max(wanted)) if wanted else 0.0
+
+
+async def _raise_failures(server, url: str) -> None:
+    """Raise if the application's own code has failed for a visitor; what it has said until now is read first."""
+    await asyncio.to_thread(server.read_log)
+    if failures := server.log.events("app-failed"):
+        raise _fails_again(urlsplit(url).path, server.apps, failures[-1]["detail"] or failures[-1]["error"])
 
 
 def _fails_again(route: str, apps: Sequence[str], why: str) -> AppFailed:
