@@ -117,9 +117,9 @@ async def test_a_visitor_sticks_to_the_server_that_has_answered(pair):
         assert await sums(pair, "sessionlab_sessions_created_total") == built + 4  # no page was built twice
         assert [s.page.cookies["server"] for s in visitors] == ["one", "two"] * 2  # by the number of open pages
         for number, visitor in enumerate(visitors):
-            for _ in range(number + 1):
+            for count in range(1, number + 2):
                 await visitor.click("add one")
-            await visitor.wait_for("count", value=number + 1)
+                await visitor.wait_for("count", value=count)  # of clicks that overlap, Panel may keep one back
             await visitor.drop()
         for number, visitor in enumerate(visitors):
             await visitor.reconnect()

@@ -166,7 +166,7 @@ def test_the_size_is_per_session(leaky):
 def test_the_result_shows_itself(leaky, tmp_path):
     shown = leaky.to_dict()
     assert list(shown)[:8] == [
-        "app", "verdict", "sessions", "seconds", "per_session", "floor", "culprits", "versions",
+        "app", "verdict", "sessions", "seconds", "per_session", "floor", "culprits", "errors",
     ]  # fmt: skip
     assert set(shown["per_session"]) == {"bytes", "objects", "documents", "models", "sessions", "threads"}
     assert set(shown["floor"]) == {"bytes", "objects"} and json.loads(json.dumps(shown)) == shown
@@ -345,7 +345,8 @@ def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left)
 
 @pytest.mark.slow("a whole hunt")
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left, monkeypatch):
-    monkeypatch.setattr("sessionlab.hunt.visitors.LONG", 600.0)  # on a slow machine ten seconds are over before the end
+    visitors = importlib.import_module("sessionlab.hunt.visitors")
+    monkeypatch.setattr(visitors, "LONG", 600.0)  # on a slow machine ten seconds are over before the end
     result = hunt(folder("works.py", THREAD.replace("PARTS", "600")), sessions=12, max_seconds=9)
     assert result.verdict == "undecided", result.culprits
     assert any("the time was up" in note for note in result.notes)

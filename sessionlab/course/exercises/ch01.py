@@ -39,6 +39,7 @@ async def basket(attempt: Attempt) -> None:
         for visitor, times in ((anna, 3), (ben, 1)):
             for _ in range(times):
                 await visitor.click("Put in")
+                await settled(visitor, "In my basket")  # before the next: see count_three() of chapter 02
         async with app.visit() as carla:
             baskets = [await settled(visitor, "In my basket") for visitor in (anna, ben, carla)]
             attempt.require(
