@@ -294,6 +294,7 @@ async def test_what_the_log_says_of_sessions_and_of_memory(servers):
         await until(lambda: all(any(w in line for line in log.lines[first:]) for w in wanted), "the counts in the log")
         assert len(sessions) == 4
     await until(lambda: not ids(server), "end of the sessions")
+    await asyncio.to_thread(server.read_log)  # the server's words come through a pipe
     for text in (
         r"Scheduling \d+ sessions to discard",
         r"Discarding session '\w+' last in use [\d.]+ milliseconds ago",
@@ -394,6 +395,8 @@ async def test_extra_referrers_are_reported_by_bokeh_serve_and_never_by_panel_se
     for name in ("panel", "bokeh"):
         await until(lambda server=servers[name]: not ids(server), "end of the session")
     await until(lambda: servers["bokeh"].log.matching("has extra unexpected referrers!"), "the message")
+    for name in ("panel", "bokeh"):
+        await asyncio.to_thread(servers[name].read_log)
     assert servers["bokeh"].log.matching("<cell at 0x")
     assert not servers["panel"].log.matching("referrers")
 

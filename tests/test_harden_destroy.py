@@ -138,6 +138,7 @@ async def test_a_session_that_expires(app, journal, framework):
             pass
         sessions = await journal.until(lambda sessions: [len(s) for s in sessions.values()] == [5, 5])
         assert list(sessions.values()) == [EXPIRED, EXPIRED]  # the first was serve()'s own look at the page
+        server.read_log()
         assert server.log.matching(rf"hook failing \({re.escape(str(path))}:\d+\) failed")
         assert server.log.matching("ValueError: this hook fails")
 

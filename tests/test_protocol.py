@@ -369,6 +369,7 @@ async def test_a_bot_opens_no_websocket(bokeh):
     assert (await get_page(bokeh.origin + "/nowhere")).status == 404
     async with visit(bokeh.url):
         pass
+    bokeh.read_log()
     assert len(bokeh.log.matching("WebSocket connection opened")) == opened + 1
 
 

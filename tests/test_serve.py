@@ -73,6 +73,7 @@ def test_a_served_app_answers_on_loopback_only(running):
 def test_options_reach_the_server(running):
     command = " ".join(psutil.Process(running.pid).cmdline())
     assert "--unused-session-lifetime 2000 --check-unused-sessions 500 --session-token-expiration 60" in command
+    running.read_log()
     assert running.log.matching("Unused sessions last for 2000 milliseconds")
 
 
@@ -85,6 +86,7 @@ def test_the_application_does_not_see_the_token_of_the_lab(app, nothing_left, mo
         pn.Row().servable()
     """
     with serve(app(source)) as server:
+        server.read_log()
         assert server.log.matching("SEEN") == ["SEEN []"]
 
 

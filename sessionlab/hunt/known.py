@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import re
 import tokenize
@@ -162,6 +163,20 @@ CONSEQUENCES = re.compile(
     r"\.loggerMap$|^threading\._(shutdown_locks|dangling)|^concurrent\.futures\.thread\._threads|maxsize=\w+\."
     r"|\._abc_impl\b"
 )
+
+
+LAB = re.compile(r"\bsessionlab\.(observe|hunt|audit)\b")  # what the lab holds in the served process
+FIELDS = {field.name for field in dataclasses.fields(Holder)}
+
+
+def holders_in(rows: Sequence[dict]) -> list[Holder]:
+    """The holders among the rows of a probe's answer: not the lab's, nor what follows from others; each with its owner."""
+    holders = [Holder(**{name: value for name, value in row.items() if name in FIELDS}) for row in rows]
+    return [
+        dataclasses.replace(holder, owner=owner_of(holder))
+        for holder in holders
+        if not LAB.search(holder.holder) and not CONSEQUENCES.search(holder.holder)
+    ]
 
 
 def known(holder: Holder) -> Known | None:

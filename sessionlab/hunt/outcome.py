@@ -25,7 +25,8 @@ class Evidence:
     they are mostly what work held that outlived its session, and has ended since. ``counts``: censuses at its begin and
     end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
     ``heap_lines``: what ``traced`` visits showed that were followed line by line; ``values``: what texts, arrays and
-    tables gained meanwhile. ``odd``: objects that raised when they were looked into.
+    tables gained meanwhile. ``odd``: objects that raised when they were looked into. At the end, ``events`` of the
+    timeline, sessions ``created`` and ``versions`` of the server.
     """
 
     app: str
@@ -42,10 +43,19 @@ class Evidence:
     values: list[dict] = field(default_factory=list)
     traced: int = 1
     odd: int = 0
+    events: list[dict] = field(default_factory=list)
+    created: int = 0
+    versions: dict[str, str | None] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
+    def close(self, probe) -> Evidence:
+        """With what the server tells at the end."""
+        self.events, self.created = probe.timeline().events, probe.census().created
+        self.versions = probe.hello()["versions"]
+        return self
 
-def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
+
+def result(seen: Evidence, judgement: Judgement) -> HuntResult:
     """The result of a hunt that came to this judgement."""
     culprits = [_culprit(seen, f) for f in judgement.of("leak" if judgement.verdict == "leak" else "bounded")]
     if judgement.verdict == "bounded":
@@ -70,7 +80,7 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
     for finding in judgement.of("residue"):
         each = finding.holder.bytes / max(1, sum(seen.sizes[-len(finding.holder.below) :]))
         seen.notes.append(f"{finding.holder.holder} gains {each:.0f} B a session: {finding.why}.")
-    seen.notes += _failed_hooks(probe)
+    seen.notes += _failed_hooks(seen.events)
     if seen.odd:
         seen.notes.append(
             f"{seen.odd} objects raised when they were looked into: what they hold was told by Python alone."
@@ -80,7 +90,7 @@ def result(seen: Evidence, judgement: Judgement, probe) -> HuntResult:
     merged: dict[str, Culprit] = {}
     for culprit in sorted(culprits, key=lambda c: -c.bytes):
         merged.setdefault(culprit.holder, culprit)
-    return _made(seen, judgement.verdict, tuple(merged.values())[:MOST], probe)
+    return _made(seen, judgement.verdict, tuple(merged.values())[:MOST])
 
 
 def _culprit(seen: Evidence, finding: Finding) -> Culprit:
@@ -101,9 +111,9 @@ def _culprit(seen: Evidence, finding: Finding) -> Culprit:
     return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
 
 
-def _failed_hooks(probe) -> list[str]:
+def _failed_hooks(events: list[dict]) -> list[str]:
     """What hooks of the application failed, once for each way: an entry may stay because of that."""
-    failed = [event for event in probe.timeline().events if event["event"] == "hook failed"]
+    failed = [event for event in events if event["event"] == "hook failed"]
     lines = dict.fromkeys(f"{event['hook']}: {event['callback']} fails: {event['error']}." for event in failed)
     why = " The script's names are gone when it runs: give it what it needs as default arguments."
     return [line + (why if "NameError" in line else "") for line in lines][:3]
@@ -130,11 +140,10 @@ def _line_of_memory(seen: Evidence, rate: float) -> str:
     return best if best and fits[best] < 0.3 * rate else ""
 
 
-def blocked(seen: Evidence, kept, visits: int, probe) -> HuntResult:
+def blocked(seen: Evidence, kept, visits: int) -> HuntResult:
     """The verdict on sessions that never end, with who blocked them."""
-    events = probe.timeline().events
     lines: dict[str, int] = {}
-    for event in events:
+    for event in seen.events:
         if event.get("event") == "blocked" and event.get("where"):
             lines[event["where"]] = lines.get(event["where"], 0) + 1
     counts = sorted({s.blocked_count for s in kept})
@@ -156,11 +165,11 @@ def blocked(seen: Evidence, kept, visits: int, probe) -> HuntResult:
         advice,
     )
     seen.sizes.append(visits)
-    result = _made(seen, "never-expires", (culprit,), probe)
+    result = _made(seen, "never-expires", (culprit,))
     return dataclasses.replace(result, per_session={**result.per_session, "sessions": len(kept) / visits})
 
 
-def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) -> HuntResult:
+def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntResult:
     number = max(1, sum(last.created - first.created for first, last in seen.counts))
 
     def each(name: str) -> float:
@@ -179,7 +188,7 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
     return HuntResult(
         app=seen.app,
         verdict=verdict,
-        sessions=probe.census().created,
+        sessions=seen.created,
         seconds=time.monotonic() - seen.started,
         per_session={
             "bytes": size,
@@ -192,7 +201,7 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...], probe) ->
             "objects": floor,
         },
         culprits=culprits,
-        versions={k: v for k, v in probe.hello()["versions"].items() if v},
+        versions={k: v for k, v in seen.versions.items() if v},
         notes=tuple(seen.notes),
         batches=tuple(seen.batches),
     )

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import time
 from collections.abc import Callable, Sequence
 
 from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone
 from sessionlab.hunt import outcome, windows
-from sessionlab.hunt.known import CONSEQUENCES, owner_of
+from sessionlab.hunt.known import holders_in
 from sessionlab.hunt.ledger import MOST
 from sessionlab.hunt.look import explained, look
 from sessionlab.hunt.outcome import Evidence
@@ -35,7 +34,6 @@ MANY = 150  # sessions after which a container that may have a bound is believed
 BLOCKED = 12.0  # seconds without any session let go, after which blocked sessions never expire
 LINGERS = (130.0, 3700.0)  # seconds of the server's clock in which a block that outlasts its work ends
 DAY = 90_000.0  # seconds: a day, and an hour for those who keep things for a day
-LAB = re.compile(r"\bsessionlab\.(observe|hunt|audit)\b")  # what the lab holds in the served process
 TRACED = 4  # visits that are followed line by line
 
 
@@ -153,7 +151,7 @@ class _Hunt:
         if judgement.verdict == "undecided" and self._left() < 1:
             self.seen.notes.append("the time was up before it was plain: give more with --max-seconds.")
         self.progress("done", 1.0)
-        return outcome.result(self.seen, judgement, self.probe)
+        return outcome.result(self.seen.close(self.probe), judgement)
 
     def _plan(self) -> list[int]:
         if self.most is not None:
@@ -199,7 +197,7 @@ class _Hunt:
             self.visitors.pinned = len(kept)
             self.seen.notes.append(f"{len(kept)} sessions stay from the beginning; their number does not grow.")
             return None
-        return outcome.blocked(self.seen, kept, 2 * number, self.probe)
+        return outcome.blocked(self.seen.close(self.probe), kept, 2 * number)
 
     def _window(self, size: int, begin: float, end: float) -> None:
         window = len(self.sizes) + 1
@@ -233,11 +231,7 @@ class _Hunt:
     def _holders(self) -> tuple[list[Holder], float]:
         answer = self.probe.ask("GET", "holders", patience=60)
         self.seen.files, self.seen.values, self.seen.odd = answer["files"], answer["values"], answer["odd"]
-        fields = {f.name for f in dataclasses.fields(Holder)}
-        rows = [Holder(**{k: v for k, v in row.items() if k in fields}) for row in answer["holders"]]
-        rows = [row for row in rows if not LAB.search(row.holder) and not CONSEQUENCES.search(row.holder)]
-        rows = [dataclasses.replace(row, owner=owner_of(row)) for row in rows]
-        return rows, answer["small"]
+        return holders_in(answer["holders"]), answer["small"]
 
     def _decide(self, final: bool = False) -> Judgement:
         holders, self.seen.small = self._holders()
