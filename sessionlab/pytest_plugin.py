@@ -244,8 +244,8 @@ def outage():
     lab = _lab()
     wires = []
 
-    def open_wire(server, **options):
-        wire = lab.Outage(server, **options)
+    def open_wire(server):
+        wire = lab.Outage(server)
         wires.append(wire)
         return wire
 

@@ -279,6 +279,8 @@ def test_limits_that_make_no_sense_are_refused(wrong, says):
         SessionLimits(**wrong)
 
 
-@pytest.mark.parametrize(("text", "size"), [("800 MB", 8 * 10**8), ("1.5GiB", 3 * 2**29), (12345, 12345), (1e9, 10**9)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("800 MB", 8 * 10**8), ("1.5GiB", 3 * 2**29), (12345, 12345), (1e9, 10**9), ("5e8 B", 5 * 10**8)]
+)
 def test_memory_is_read_as_bytes(text, size):
     assert SessionLimits(memory=text).memory == size

@@ -64,12 +64,6 @@ class AuditResult:
     def exit_code(self) -> int:
         return 0 if self.green else 1
 
-    @property
-    def summary(self) -> str:
-        """``3 fail, 2 warn, 20 pass, 1 skipped``, without those of which there are none."""
-        counts = {status: len(self.of(status)) for status in STATUSES}
-        return ", ".join(f"{number} {status}" for status, number in counts.items() if number) or "nothing was checked"
-
     def to_dict(self) -> dict:
         """The JSON of ``sessionlab audit --json``."""
         return {

@@ -7,7 +7,6 @@ import ctypes
 import functools
 import gc
 import logging
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,9 @@ from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 
+from sessionlab.errors import InvalidOption
+from sessionlab.sizes import read_size
+
 from . import admission, destroy
 from .admission import Refusal, Visitor
 from .served import has_connected, is_reused, resident_memory, sessions, watch, wrap
@@ -26,7 +28,6 @@ from .served import has_connected, is_reused, resident_memory, sessions, watch, 
 log = logging.getLogger("sessionlab.harden")
 
 ARRIVING = 10.0  # seconds that a page may take to open its websocket; until then it is nobody's leftover
-UNITS = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 evicted: Counter[str] = Counter(
     retained=0, live=0, per_user=0, memory=0
@@ -151,16 +152,10 @@ class SessionLimits:
 
 
 def _bytes(memory: float | str | None) -> int | None:
-    if memory is None:
-        return None
-    match = re.fullmatch(r"\s*([\d.]+)\s*([kmg]?i?b?)\s*", str(memory), re.IGNORECASE)
     try:
-        value = int(float(match[1]) * UNITS[match[2].lower()])
-        if value > 0:
-            return value
-    except (TypeError, ValueError, KeyError):
-        pass
-    raise ValueError(f"memory is a number of bytes or a text like '800 MB' or '1.5 GiB', got {memory!r}")
+        return None if memory is None else read_size(memory)
+    except InvalidOption:
+        raise ValueError(f"memory is a number of bytes or a text like '800 MB' or '1.5 GiB', got {memory!r}") from None
 
 
 def _is_retained(session: ServerSession) -> bool:

@@ -170,7 +170,7 @@ FIELDS = {field.name for field in dataclasses.fields(Holder)}
 
 
 def holders_in(rows: Sequence[dict]) -> list[Holder]:
-    """The holders among the rows of a probe's answer: not the lab's, nor what follows from others; each with its owner."""
+    """The holders among the rows of an answer: not the lab's, nor what follows from others; each with its owner."""
     holders = [Holder(**{name: value for name, value in row.items() if name in FIELDS}) for row in rows]
     return [
         dataclasses.replace(holder, owner=owner_of(holder))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import ctypes
 import functools
 import gc
 import heapq
@@ -38,44 +37,12 @@ def _process() -> psutil.Process:
     return _process_of(os.getpid())
 
 
-class _Mallinfo2(ctypes.Structure):
-    _names_ = (
-        "arena",
-        "ordblks",
-        "smblks",
-        "hblks",
-        "hblkhd",
-        "usmblks",
-        "fsmblks",
-        "uordblks",
-        "fordblks",
-        "keepcost",
-    )
-    _fields_ = [(name, ctypes.c_size_t) for name in _names_]
-
-
-def _glibc():
-    """The C library when it can tell its heap (glibc 2.33 or newer), else None."""
-    if sys.platform != "linux":
-        return None
-    try:
-        library = ctypes.CDLL(None)
-        library.mallinfo2.restype = _Mallinfo2
-        library.malloc_trim.argtypes = [ctypes.c_size_t]
-        return library
-    except (OSError, AttributeError):
-        return None
-
-
-_LIBC = _glibc()
-
-
 def heap_in_use() -> int | None:
     """Bytes that `malloc` has handed out and not got back; None where the C library cannot tell."""
-    if _LIBC is None:
+    if not hasattr(psutil, "heap_info"):
         return None
-    info = _LIBC.mallinfo2()
-    return info.uordblks + info.hblkhd
+    heap = psutil.heap_info()
+    return heap.heap_used + heap.mmap_used
 
 
 def resident() -> int:
@@ -89,8 +56,8 @@ def resident() -> int:
 
 def trim() -> None:
     """Give free pages of the C heap back to the operating system, where that can be asked for."""
-    if _LIBC is not None:
-        _LIBC.malloc_trim(0)
+    if hasattr(psutil, "heap_trim"):
+        psutil.heap_trim()
 
 
 def purge_timers(loop: asyncio.AbstractEventLoop) -> int:

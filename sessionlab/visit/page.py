@@ -9,17 +9,16 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.httputil import HTTPHeaders
 from tornado.netutil import DefaultLoopResolver, is_valid_ip
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from sessionlab.errors import VisitFailed
+from sessionlab.visit.cookies import Cookies
 from sessionlab.visit.shown import Shown
 
 TOKEN = re.compile(r'"token"\s*:\s*"([^"\\]+)"')
@@ -48,7 +47,7 @@ class Page(Shown):
     url: str
     status: int
     headers: Mapping[str, str]
-    cookies: Mapping[str, str]
+    cookies: Cookies
     text: str = field(repr=False)
     seconds: float
 
@@ -92,7 +91,8 @@ class Page(Shown):
         return f"GET {self.url}: {self.status} in {self.seconds:.3f} s, {token}"
 
     def to_dict(self) -> dict:
-        return {**super().to_dict(), "session_id": self.session_id, "token_expires": self.token_expires}
+        plain = replace(self, cookies=dict(self.cookies))
+        return {**asdict(plain), "session_id": self.session_id, "token_expires": self.token_expires}
 
 
 def read_token(token: str) -> dict:
@@ -122,13 +122,13 @@ async def get_page(
 
     Any HTTP status is an answer. Raises VisitFailed if none comes.
     """
-    jar, started = dict(cookies or {}), time.perf_counter()
+    jar, started = Cookies(url, cookies), time.perf_counter()
     client = SimpleAsyncHTTPClient(force_instance=True, resolver=ADDRESSES)
     try:
         for _ in range(MAX_REDIRECTS):
             request = HTTPRequest(
                 url,
-                headers=with_cookies(headers, jar),
+                headers=jar.sent_with(url, headers),
                 follow_redirects=False,
                 connect_timeout=timeout,
                 request_timeout=timeout,
@@ -136,7 +136,7 @@ async def get_page(
             response = await client.fetch(request, raise_error=False)
             if response.code == 599:  # Tornado's own number for "no answer"
                 raise response.error
-            collect_cookies(jar, response.headers)
+            jar.collect(url, response.headers)
             if response.code in REDIRECTS and "Location" in response.headers:
                 here, url = urlsplit(url).hostname, urljoin(url, response.headers["Location"])
                 if urlsplit(url).hostname == here:
@@ -150,22 +150,3 @@ async def get_page(
     finally:
         client.close()
     raise VisitFailed(f"The page redirects more than {MAX_REDIRECTS} times, last to {url}.")
-
-
-def with_cookies(headers: Mapping[str, str] | None, cookies: Mapping[str, str]) -> HTTPHeaders:
-    """Request headers with a Cookie line, as a browser sends it."""
-    lines = HTTPHeaders(headers or {})
-    if cookies:
-        lines["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-    return lines
-
-
-def collect_cookies(jar: dict[str, str], headers: HTTPHeaders) -> None:
-    """Put what an answer sets into ``jar``, as a browser does."""
-    for line in headers.get_list("Set-Cookie"):
-        try:
-            morsels = SimpleCookie(line)
-        except CookieError:
-            continue
-        for name, morsel in morsels.items():
-            jar[name] = morsel.coded_value

@@ -24,7 +24,7 @@ from sessionlab.visit.connection import Closed, Connection, Message, error_in
 from sessionlab.visit.document import Document
 from sessionlab.visit.edits import Edits
 from sessionlab.visit.expectation import Expectation
-from sessionlab.visit.page import Page, collect_cookies, get_page, with_cookies
+from sessionlab.visit.page import Page, get_page
 from sessionlab.visit.shown import Shown
 from sessionlab.visit.values import Model
 from sessionlab.visit.widgets import Widget
@@ -115,7 +115,7 @@ class Session:
     async def _connect(self) -> None:
         page, started = self.page, time.perf_counter()
         self._following = False
-        headers = with_cookies(self._headers, page.cookies)
+        headers = page.cookies.sent_with(page.websocket_url, self._headers)
         headers.setdefault("Origin", page.origin)
         try:
             self._connection = connection = await Connection.open(
@@ -133,7 +133,7 @@ class Session:
                 refused.advice = "get a new page, or serve with a longer token_expiration."
             raise
         connected = time.perf_counter()
-        collect_cookies(page.cookies, connection.headers)  # a balancer may have sent it to another server
+        page.cookies.collect(page.websocket_url, connection.headers)  # a balancer may have sent it to another server
         try:
             await self._answer(
                 connection.request("PULL-DOC-REQ", {}, then=self._pulled), "the request for the document"

@@ -124,7 +124,9 @@ def main(names: list[str]) -> None:
             recording = record(app)
             recording_of(app).write_text(json.dumps(recording, indent=1) + "\n", "utf-8")
             again = answer_of(replayed(recording))
-            print(app.stem, recording["answer"]["verdict"], "" if again == recording["answer"] else "NOT THE SAME AGAIN")
+            print(
+                app.stem, recording["answer"]["verdict"], "" if again == recording["answer"] else "NOT THE SAME AGAIN"
+            )
 
 
 if __name__ == "__main__":
