@@ -17,7 +17,7 @@ os.environ.setdefault("SESSIONLAB_PATIENCE", "2")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
-    """A cell that showed its recording was not tested: it is skipped, and so listed. In CI there has to be a browser."""
+    """A cell that showed its recording was not tested: it is skipped, and listed. CI has to have a browser."""
     try:
         return (yield)
     except NbCellError as error:

@@ -1,6 +1,6 @@
 """Hunts whose evidence was kept: the decision, the names and the advice can be told again without a server.
 
-    python tests/hunts/replayed.py [NAME …]    hunt the applications of the benchmark, and store evidence and answers
+    python tests/replayed.py [NAME …]    hunt the applications of the benchmark, and store evidence and answers
 
 A recording holds what the probe said at the end of a hunt, as the hunter got it, and the answer that it came to:
 verdict, culprits and notes. Paths are relative to the repository (``{root}``) and to the packages (``{site}``).
@@ -17,13 +17,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+from sessionlab import hunt
 from sessionlab.hunt import outcome, phases, windows
 from sessionlab.hunt.known import holders_in
 from sessionlab.hunt.outcome import Evidence
 from sessionlab.hunt.result import Batch, HuntResult
 
-FOLDER = Path(__file__).parent
-ROOT = FOLDER.parent.parent
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "tests" / "hunts"
 APPS = ROOT / "benchmarks" / "apps"
 PLACES = {"{root}": str(ROOT), "{site}": sysconfig.get_path("purelib"), "{python}": sysconfig.get_path("stdlib")}
 TOLD_OF, TOLD = ("hook failed", "blocked"), ("event", "where", "hook", "callback", "error")  # of the timeline
@@ -92,14 +93,8 @@ def record(app: Path) -> dict:
             (outcome, "blocked", blocked),
         ):
             patches.enter_context(mock.patch.object(place, name, double))
-        heard["answer"] = answer_of(phases_of(app))
+        heard["answer"] = answer_of(hunt(app, max_seconds=300))
     return _translated(heard, {path: place for place, path in PLACES.items()})
-
-
-def phases_of(app: Path) -> HuntResult:
-    from sessionlab import hunt
-
-    return hunt(app, max_seconds=300)
 
 
 def _plain(seen: Evidence) -> dict:
@@ -123,10 +118,8 @@ def main(names: list[str]) -> None:
         if not names or app.stem in names:
             recording = record(app)
             recording_of(app).write_text(json.dumps(recording, indent=1) + "\n", "utf-8")
-            again = answer_of(replayed(recording))
-            print(
-                app.stem, recording["answer"]["verdict"], "" if again == recording["answer"] else "NOT THE SAME AGAIN"
-            )
+            same = answer_of(replayed(recording)) == recording["answer"]
+            print(app.stem, recording["answer"]["verdict"], "" if same else "NOT THE SAME AGAIN")
 
 
 if __name__ == "__main__":
