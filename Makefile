@@ -28,7 +28,7 @@ lab: $(READY)  ## JupyterLab, open on the first chapter
 	$(BIN)/jupyter lab --ip=127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB)
 
 browser: $(READY)
-	@$(BIN)/python -m sessionlab.visit.get_browser || { [ -z "$$CI" ] && echo "What needs a browser will be skipped, and listed at the end."; }
+	@$(BIN)/python -m sessionlab.client.get_browser || { [ -z "$$CI" ] && echo "What needs a browser will be skipped, and listed at the end."; }
 
 # More tests at a time than there are cores: much of what they do is waiting.
 PARALLEL := -n $(or $(WORKERS),3) --dist loadgroup --no-loadscope-reorder

@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 from sessionlab import serve
-from sessionlab.serve import free_port
-from sessionlab.visit.crowd import visit_together
+from sessionlab.client.crowd import visit_together
+from sessionlab.server import free_port
 
 WORKERS = 2
 PATIENCE = 300.0
@@ -35,7 +35,7 @@ APP = """
 """
 LOCUSTFILE = """
     from locust import constant
-    from sessionlab.visit.locust_user import SessionUser
+    from sessionlab.client.locust_user import SessionUser
 
     class Reader(SessionUser):
         wait_time = constant(0)

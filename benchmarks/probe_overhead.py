@@ -22,7 +22,7 @@ from pathlib import Path
 from bokeh.util.token import generate_jwt_token
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from sessionlab.observe.probe import Probe
+from sessionlab.agent.agent import Probe
 
 APP = """
 import panel as pn

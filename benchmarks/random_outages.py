@@ -26,8 +26,8 @@ from collections import Counter
 from pathlib import Path
 
 from sessionlab import Outage, serve, visit
+from sessionlab.client.browser import Browser
 from sessionlab.errors import SessionLabError, VisitFailed
-from sessionlab.visit.browser import Browser
 
 APP = """
 import panel as pn

@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sessionlab import Outage, serve
+from sessionlab.client.browser import Browser
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.errors import VisitFailed
-from sessionlab.visit.browser import Browser
 
 APP = """
 import itertools

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sessionlab import visit
+from sessionlab.client.protocol import Session
 from sessionlab.errors import SessionLabError
-from sessionlab.visit.protocol import Session
 
 PATIENCE = 240.0  # seconds in which a visitor must be served again, whatever has happened; the machine may be busy
 

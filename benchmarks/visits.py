@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from sessionlab import serve
-from sessionlab.visit.crowd import visit_together
+from sessionlab.client.crowd import visit_together
 
 APPS = {
     "one slider": """

@@ -15,7 +15,7 @@ import statistics
 from pathlib import Path
 
 from sessionlab import serve
-from sessionlab.hunt.scenario import Scenario
+from sessionlab.client.scenario import Scenario
 
 BLANK = Path(__file__).resolve().parent / "apps" / "innocent" / "blank.py"
 BATCHES, TOGETHER = 7, 4

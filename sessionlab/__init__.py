@@ -7,38 +7,55 @@ Each name is loaded when it is first used, so that an application that imports o
 """
 
 import importlib
-import sys
-import types
+from typing import TYPE_CHECKING
 
-_DOORS = {
-    "serve": "sessionlab.serve",
-    "serving": "sessionlab.serve",
-    "visit": "sessionlab.visit",
-    "Outage": "sessionlab.disturb",
-    "hunt": "sessionlab.hunt",
-    "audit": "sessionlab.audit",
-    "SessionLabError": "sessionlab.errors",
+from sessionlab import _moved
+
+if TYPE_CHECKING:
+    from sessionlab.capacity import load as load
+    from sessionlab.checks import audit as audit
+    from sessionlab.client import Session as Session
+    from sessionlab.client import get_page as get_page
+    from sessionlab.client import visit as visit
+    from sessionlab.client.browser import open_tab as open_tab
+    from sessionlab.client.crowd import visit_together as visit_together
+    from sessionlab.client.scenario import Scenario as Scenario
+    from sessionlab.disturb import Outage as Outage
+    from sessionlab.errors import SessionLabError as SessionLabError
+    from sessionlab.leaks import hunt as hunt
+    from sessionlab.lifetimes import plan as plan
+    from sessionlab.monitor import Monitor as Monitor
+    from sessionlab.server import Server as Server
+    from sessionlab.server import serve as serve
+    from sessionlab.server import serving as serving
+
+_HOMES = {
+    "Monitor": "monitor",
+    "Outage": "disturb",
+    "Scenario": "client.scenario",
+    "Server": "server",
+    "Session": "client",
+    "SessionLabError": "errors",
+    "audit": "checks",
+    "get_page": "client",
+    "hunt": "leaks",
+    "load": "capacity",
+    "open_tab": "client.browser",
+    "plan": "lifetimes",
+    "serve": "server",
+    "serving": "server",
+    "visit": "client",
+    "visit_together": "client.crowd",
 }
-__all__ = list(_DOORS)
+__all__ = list(_HOMES)
 
-
-class _Package(types.ModuleType):
-    """A package whose ``serve`` is the function, although a module of that name holds it."""
-
-    def __setattr__(self, name, value):
-        # The import system puts every submodule on its package; hand out what the module is for.
-        if name in _DOORS and isinstance(value, types.ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+_moved.install()
 
 
 def __getattr__(name):
-    if name not in _DOORS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_DOORS[name]), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

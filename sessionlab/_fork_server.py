@@ -13,9 +13,9 @@ import socket
 import sys
 
 from sessionlab import _guard
-from sessionlab.observe import launch
+from sessionlab.agent import launch
 
-IMPORTED = ("panel", "panel.command.serve", "bokeh.server.server", "sessionlab.observe.probe")
+IMPORTED = ("panel", "panel.command.serve", "bokeh.server.server", "sessionlab.agent.agent")
 LONGEST = 1 << 18  # bytes of a message
 
 

@@ -29,8 +29,8 @@ def audit(
 
     Exit code: 0 no check failed, 1 one did, 3 the app could not be run.
     """
-    from sessionlab.audit import audit as run
-    from sessionlab.audit import report
+    from sessionlab.checks import audit as run
+    from sessionlab.checks import report
     from sessionlab.sizes import read_size
 
     with cli_run.running(app, as_json, file=html) as progress:

@@ -27,7 +27,7 @@ def hunt(
     Exit code: 0 clean or bounded, 1 leak or sessions that never expire, 2 undecided, 3 the app could not be run.
     """
     from sessionlab import report
-    from sessionlab.hunt import hunt as run
+    from sessionlab.leaks import hunt as run
 
     with cli_run.running(app, as_json, file=html) as progress:
         result = run(

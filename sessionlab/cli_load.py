@@ -29,7 +29,7 @@ def load(
 
     It recommends lifetime, caps and memory limit. Exit code: 0, or 3 if the app could not be run.
     """
-    from sessionlab.load import load as run
+    from sessionlab.capacity import load as run
     from sessionlab.sizes import read_size
 
     with cli_run.running(app, as_json, file=picture) as progress:

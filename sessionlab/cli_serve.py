@@ -23,7 +23,7 @@ def serve(
     """
     from sessionlab.monitor import Monitor
     from sessionlab.programs import framework_of
-    from sessionlab.serve import serve as start
+    from sessionlab.server import serve as start
 
     framework = framework or framework_of(app, context.args)
     with (

@@ -32,7 +32,7 @@ class Outage:
 
     Parameters
     ----------
-    server : a `sessionlab.serve.Server`, or the address of a page such as ``"http://127.0.0.1:5006/app"``.
+    server : a `sessionlab.server.Server`, or the address of a page such as ``"http://127.0.0.1:5006/app"``.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from sessionlab.child import Child
 from sessionlab.errors import InvalidOption, ServerNotReady, SessionLabError
-from sessionlab.serve import HOST, free_port
+from sessionlab.server import HOST, free_port
 
 NAMES = ("one", "two", "three", "four")  # what the cookie calls the servers
 # Without these lines nginx sends every request to the next server in turn, as it does by default.
@@ -88,7 +88,7 @@ class Nginx:
     Parameters
     ----------
     conf : deploy/nginx.conf, or a copy of it.
-    servers : two to four of `sessionlab.serve.Server`; they may be restarted, on their ports, while nginx runs.
+    servers : two to four of `sessionlab.server.Server`; they may be restarted, on their ports, while nginx runs.
     replaced : texts of the file to be replaced, such as `ROUND_ROBIN`; each must be there.
 
     Attributes

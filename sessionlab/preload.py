@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 PATIENCE = 60.0  # seconds for the imports, and for a fork
 OURS = ("PYTHON", "BOKEH_", "PANEL_")  # variables that are read while something is imported
-MODULE = ["-m", "sessionlab.observe.launch"]  # what a forked server runs
+MODULE = ["-m", "sessionlab.agent.launch"]  # what a forked server runs
 
 
 class Guard:

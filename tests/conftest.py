@@ -62,7 +62,7 @@ def passed_over(request):
 @pytest.fixture
 def walked(passed_over):
     """`walked(ledger)` is a `Walk` through what the test has made."""
-    from sessionlab.hunt.graph import Walk
+    from sessionlab.agent.graph import Walk
 
     return functools.partial(Walk, without=passed_over)
 
@@ -78,7 +78,7 @@ def resident(monkeypatch, passed_over):
 @pytest.fixture
 def ledger(home):
     """A ledger whose first window is open; what the test module's ``home`` has is old."""
-    from sessionlab.hunt.ledger import Ledger
+    from sessionlab.agent.ledger import Ledger
 
     gc.collect()
     ledger = Ledger()

@@ -17,8 +17,8 @@ def alive(pid: int) -> bool:
 
 def browser_or_skip() -> None:
     """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
+    from sessionlab.client.browser import find_chromium
     from sessionlab.errors import NoBrowser, WrongBrowserPath
-    from sessionlab.visit.browser import find_chromium
 
     try:
         find_chromium()

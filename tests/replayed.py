@@ -18,10 +18,10 @@ from types import SimpleNamespace
 from unittest import mock
 
 from sessionlab import hunt
-from sessionlab.hunt import outcome, phases, windows
-from sessionlab.hunt.known import holders_in
-from sessionlab.hunt.outcome import Evidence
-from sessionlab.hunt.result import Batch, HuntResult
+from sessionlab.leaks import outcome, phases, windows
+from sessionlab.leaks.known import holders_in
+from sessionlab.leaks.outcome import Evidence
+from sessionlab.leaks.result import Batch, HuntResult
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "tests" / "hunts"

@@ -13,11 +13,11 @@ import pytest
 from machine import browser_or_skip
 
 from sessionlab import report
+from sessionlab.client.browser import Browser
 from sessionlab.course import pages
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.course.show import Shown
-from sessionlab.observe import timeline
-from sessionlab.visit.browser import Browser
+from sessionlab.probe import timeline
 
 PACKAGE = ROOT / "sessionlab"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -96,7 +96,7 @@ def test_verdicts_and_notices_can_be_read():
     assert all(contrast(colour) >= TEXT for colour in report.HEX.values())
     notices = re.findall(r"#[0-9a-f]{6}", (PACKAGE / "harden/reconnect.js").read_text())
     assert notices and all(contrast(colour) >= TEXT for colour in notices), "white text stands on them"
-    ink, ground = re.findall(r"#[0-9a-f]{6}", (PACKAGE / "harden/drain.py").read_text())
+    ink, ground = re.findall(r"#[0-9a-f]{6}", (PACKAGE / "harden/draining.py").read_text())
     assert contrast(ink, ground) >= TEXT
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -14,10 +13,11 @@ import pytest
 from machine import browser_or_skip
 
 from sessionlab import audit
-from sessionlab.audit import flags, reading, report
-from sessionlab.audit.result import AuditResult
-from sessionlab.audit.rules import RULES, Finding, chosen
-from sessionlab.audit.source import read_app
+from sessionlab.checks import flags, reading, report
+from sessionlab.checks.result import AuditResult
+from sessionlab.checks.rules import RULES, Finding, chosen
+from sessionlab.checks.source import read_app
+from sessionlab.client import browser
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NoBrowser
 
 ROOT = Path(__file__).parents[1]
@@ -234,7 +234,7 @@ def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
     def none(own):
         raise NoBrowser("There is no Chromium.")
 
-    monkeypatch.setattr(importlib.import_module("sessionlab.visit.browser"), "find_chromium", none)
+    monkeypatch.setattr(browser, "find_chromium", none)
     result = audit(SOLUTIONS / "09_orders.py", only=["reconnect"], max_seconds=LONG)
     assert result["reconnect.on"].status == "pass" and result["reconnect.token"].status == "skipped"
 

@@ -19,9 +19,9 @@ import pytest_asyncio
 from machine import alive, browser_or_skip
 
 from sessionlab import Outage, serve
+from sessionlab.client import get_browser
+from sessionlab.client.browser import Browser, find_chromium, open_tab
 from sessionlab.errors import InvalidOption, NoBrowser, VisitFailed, WrongBrowserPath
-from sessionlab.visit import get_browser
-from sessionlab.visit.browser import Browser, find_chromium, open_tab
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
@@ -341,7 +341,7 @@ def test_without_any_browser_the_advice_says_how_to_get_one(bare):
 
 
 def test_the_order_is_CHROME_PATH_then_playwrights_then_PATH(bare, monkeypatch, tmp_path):
-    from sessionlab.visit.browser import _playwrights_own
+    from sessionlab.client.browser import _playwrights_own
 
     later, sooner, shell = bare("google-chrome"), bare("chromium"), bare("chromium-headless-shell")
     assert find_chromium() == shell
@@ -385,7 +385,7 @@ def test_a_snap_is_passed_over(bare):
 
 
 def test_importing_it_costs_no_playwright():
-    check = "import sys, sessionlab.visit.browser; sys.exit('playwright' in sys.modules or 'PIL' in sys.modules)"
+    check = "import sys, sessionlab.client.browser; sys.exit('playwright' in sys.modules or 'PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
 
 
@@ -405,7 +405,7 @@ async def test_a_program_that_is_no_browser_is_said_to_be_none(tmp_path):
 
 def test_get_browser_says_in_one_line_which_one_there_is_after_a_look_at_what_it_draws():
     browser_or_skip()
-    done = subprocess.run([sys.executable, "-m", "sessionlab.visit.get_browser"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "sessionlab.client.get_browser"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     version, path = done.stdout.strip().removeprefix("Chromium ").split(": ")
     assert version[0].isdigit() and path == str(find_chromium())
@@ -450,7 +450,7 @@ def test_get_browser_does_not_believe_in_a_browser_that_draws_nothing(monkeypatc
 
 DIES = """
 import asyncio, psutil
-from sessionlab.visit.browser import open_tab
+from sessionlab.client.browser import open_tab
 
 async def main():
     async with open_tab("data:text/html,here"):

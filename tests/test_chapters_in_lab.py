@@ -22,10 +22,10 @@ import nbformat
 import pytest
 from machine import browser_or_skip
 
+from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import APPS, NOTEBOOKS, ROOT
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.course.workspace import BESIDE, FIRST, workspace
-from sessionlab.visit.browser import Browser
 
 pytestmark = [
     pytest.mark.server,

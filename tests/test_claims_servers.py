@@ -20,9 +20,9 @@ from bokeh.document.config import DocumentConfig
 from machine import browser_or_skip
 
 from sessionlab import Outage, serve, visit
+from sessionlab.client.browser import open_tab
 from sessionlab.course.catalogue import NOTEBOOKS
 from sessionlab.errors import AppFailed
-from sessionlab.visit.browser import open_tab
 
 pytestmark = pytest.mark.server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from sessionlab.visit.cookies import Cookies
+from sessionlab.client.cookies import Cookies
 
 HERE = "http://127.0.0.1:5006"
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from sessionlab import serve
+from sessionlab.client.crowd import Crowd, Visitor, visit_together
 from sessionlab.errors import InvalidOption, VisitFailed
-from sessionlab.visit.crowd import Crowd, Visitor, visit_together
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 

@@ -26,7 +26,7 @@ from sessionlab import serve, visit
 from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.harden import SessionLimits
 from sessionlab.nginx import ROUND_ROBIN, Nginx, configuration, find_nginx
-from sessionlab.serve import free_port
+from sessionlab.server import free_port
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 

@@ -17,11 +17,11 @@ from machine import alive
 from tornado.httpclient import AsyncHTTPClient
 
 from sessionlab import serve, visit
+from sessionlab.client.browser import open_tab
 from sessionlab.disturb import Outage
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.harden import drain
-from sessionlab.serve import free_port, port_is_free
-from sessionlab.visit.browser import open_tab
+from sessionlab.server import free_port, port_is_free
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
@@ -306,5 +306,5 @@ def test_a_plan_that_cannot_work_is_refused(wrong, says):
     before = signal.getsignal(signal.SIGTERM)  # other tests may have put a handler there
     with pytest.raises(ValueError, match=says):
         drain(**wrong)
-    assert import_module("sessionlab.harden.drain")._drainer.plan is None
+    assert import_module("sessionlab.harden.draining")._drainer.plan is None
     assert signal.getsignal(signal.SIGTERM) is before

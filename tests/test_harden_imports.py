@@ -60,10 +60,10 @@ def test_imports_only_the_frameworks_and_the_standard_library(path):
 
 def test_the_check_sees_what_it_looks_for(tmp_path):
     (tmp_path / "module.py").write_text(
-        "import psutil\nfrom ..serve import x\nfrom .block import y\ndef f():\n    import numpy.linalg, json\n"
+        "import psutil\nfrom ..server import x\nfrom .block import y\ndef f():\n    import numpy.linalg, json\n"
         "try:\n    import rich\nexcept ImportError:\n    pass\ntry:\n    import typer\nfinally:\n    pass\n"
     )
-    assert strangers(imports(tmp_path / "module.py")) == {"psutil", "sessionlab.serve", "numpy.linalg", "typer"}
+    assert strangers(imports(tmp_path / "module.py")) == {"psutil", "sessionlab.server", "numpy.linalg", "typer"}
 
 
 def test_the_package_depends_on_the_frameworks_only():
@@ -101,7 +101,7 @@ class Forbid:
 
 sys.meta_path.insert(0, Forbid())
 
-for forbidden in ("psutil", "rich", "typer", "playwright", "matplotlib", "sessionlab.serve"):
+for forbidden in ("psutil", "rich", "typer", "playwright", "matplotlib", "sessionlab.server"):
     try:
         __import__(forbidden)
     except ImportError:

@@ -16,9 +16,9 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from sessionlab import Outage, serve, visit
+from sessionlab.client.browser import Browser
 from sessionlab.harden import reconnect
 from sessionlab.harden.tickets import TYPE
-from sessionlab.visit.browser import Browser
 
 pytestmark = [
     pytest.mark.usefixtures("preloaded"),

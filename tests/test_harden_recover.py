@@ -20,9 +20,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.ioloop import IOLoop
 
 from sessionlab import Outage, serve
+from sessionlab.client.browser import Browser
 from sessionlab.harden import recover as module
 from sessionlab.harden import recover_inputs
-from sessionlab.visit.browser import Browser
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import subprocess
@@ -15,10 +14,11 @@ import pytest
 
 from sessionlab import hunt, report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
+from sessionlab.leaks import phases, visitors
+from sessionlab.server import free_port
 
 pytestmark = pytest.mark.server
 
-free_port = importlib.import_module("sessionlab.serve").free_port
 SHARED = """
     import asyncio, functools, threading
 
@@ -345,7 +345,6 @@ def test_a_leak_beside_such_work_is_measured_as_without_it(folder, nothing_left)
 
 @pytest.mark.slow("a whole hunt")
 def test_work_that_may_yet_end_when_the_time_is_up_is_not_called_a_leak(folder, nothing_left, monkeypatch):
-    visitors = importlib.import_module("sessionlab.hunt.visitors")
     monkeypatch.setattr(visitors, "LONG", 600.0)  # on a slow machine ten seconds are over before the end
     result = hunt(folder("works.py", THREAD.replace("PARTS", "600")), sessions=12, max_seconds=9)
     assert result.verdict == "undecided", result.culprits
@@ -377,7 +376,7 @@ def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):
 
 
 def test_blocked_sessions_are_a_verdict_of_their_own(folder, nothing_left, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("sessionlab.hunt.phases"), "BLOCKED", 1.0)
+    monkeypatch.setattr(phases, "BLOCKED", 1.0)
     source = """
         import panel as pn
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import panel as pn
 import pytest
 
-from sessionlab.hunt import at_work, names
+from sessionlab.agent import at_work, names
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import types
 import pandas as pd
 import pytest
 
-from sessionlab.hunt import names
-from sessionlab.hunt.bounds import limit_of
+from sessionlab.agent import names
+from sessionlab.agent.bounds import limit_of
 
 
 @pytest.fixture

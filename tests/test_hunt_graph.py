@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 import weakref
 
-Ledger = importlib.import_module("sessionlab.hunt.ledger").Ledger
+from sessionlab.agent.ledger import Ledger
 
 
 class Thing:

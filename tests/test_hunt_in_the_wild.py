@@ -11,8 +11,8 @@ import textwrap
 import pytest
 
 from sessionlab import audit, hunt, report
+from sessionlab.capacity import load
 from sessionlab.errors import AppFailed
-from sessionlab.load import load
 
 pytestmark = pytest.mark.server
 

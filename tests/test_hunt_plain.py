@@ -6,10 +6,9 @@ import collections
 
 import pytest
 
-from sessionlab.hunt import names, values
-from sessionlab.hunt.retainers import _rows
-from sessionlab.observe import census, plain
-from sessionlab.observe.containers import Containers
+from sessionlab.agent import census, names, plain, values
+from sessionlab.agent.containers import Containers
+from sessionlab.agent.retainers import _rows
 
 
 def refuse(*_, **__):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionlab.hunt.raised import Raised, uncaught
+from sessionlab.raised import Raised, uncaught
 
 HERE = __file__
 

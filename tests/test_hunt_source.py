@@ -6,9 +6,9 @@ import textwrap
 
 import pytest
 
-from sessionlab.hunt.known import KNOWN, advice_for, code_only, marked_line, owner_of
-from sessionlab.hunt.source import shrinks_anywhere, use_of
-from sessionlab.hunt.windows import Holder
+from sessionlab.agent.source import shrinks_anywhere, use_of
+from sessionlab.leaks.known import KNOWN, advice_for, code_only, marked_line, owner_of
+from sessionlab.leaks.windows import Holder
 
 
 @pytest.fixture

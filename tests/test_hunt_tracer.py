@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import textwrap
 
 import pytest
 
-tracer = importlib.import_module("sessionlab.hunt.tracer")
+from sessionlab.agent import tracer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from sessionlab import hunt, report
-from sessionlab.hunt import names, values
+from sessionlab.agent import names, values
 
 
 class Hub:

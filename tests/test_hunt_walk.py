@@ -10,10 +10,10 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from sessionlab.hunt import source
-from sessionlab.hunt.graph import Walk
-from sessionlab.hunt.groups import groups_of
-from sessionlab.hunt.retainers import Retainers, _in_the_source
+from sessionlab.agent import source
+from sessionlab.agent.graph import Walk
+from sessionlab.agent.groups import groups_of
+from sessionlab.agent.retainers import Retainers, _in_the_source
 
 
 class Thing:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from machine import browser_or_skip
 
+from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import ROOT
 from sessionlab.course.jupyter import JupyterServer
-from sessionlab.visit.browser import Browser
 
 pytestmark = pytest.mark.server
 

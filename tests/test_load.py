@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessionlab.capacity import Wanted, load
+from sessionlab.capacity.advice import advise
 from sessionlab.errors import AppNotFound, InvalidOption
-from sessionlab.load import Wanted, load
-from sessionlab.load.advice import advise
 from sessionlab.sizes import read_size
 
 MB = 10**6

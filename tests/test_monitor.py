@@ -16,6 +16,7 @@ from bokeh.models import ColumnDataSource
 from machine import alive, browser_or_skip
 
 from sessionlab import serve, visit
+from sessionlab.client.browser import Browser
 from sessionlab.course.jupyter import JupyterServer
 from sessionlab.errors import ServerGone
 from sessionlab.monitor import Monitor, texts
@@ -23,7 +24,6 @@ from sessionlab.monitor.charts import FAR, MOST_BARS, Charts, sync
 from sessionlab.monitor.page import proxy_base
 from sessionlab.monitor.record import Record
 from sessionlab.monitor.watch import Watch, Watched
-from sessionlab.visit.browser import Browser
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 

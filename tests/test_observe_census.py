@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from sessionlab import serve, visit
+from sessionlab.agent.containers import Containers
 from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError, SessionNotFound
-from sessionlab.observe.client import TOKEN_HEADER, Probe
-from sessionlab.observe.containers import Containers
+from sessionlab.probe.client import TOKEN_HEADER, Probe
 
 pytestmark = pytest.mark.server
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sessionlab import serve, visit
-from sessionlab.observe.element_log import ElementLog
+from sessionlab.probe.element_log import ElementLog
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sessionlab.observe.ring import EventRing, MemoryLine
+from sessionlab.agent.ring import EventRing, MemoryLine
 
 
 def test_events_come_back_in_order_and_numbered():

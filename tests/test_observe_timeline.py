@@ -12,7 +12,7 @@ from bokeh.util.token import generate_jwt_token
 
 from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, VisitFailed
-from sessionlab.observe.timeline import Timeline
+from sessionlab.probe.timeline import Timeline
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 

@@ -18,7 +18,7 @@ from machine import alive, browser_or_skip
 from nbclient import NotebookClient
 
 from sessionlab.course.jupyter import JupyterServer
-from sessionlab.serve import port_is_free
+from sessionlab.server import port_is_free
 
 pytestmark = pytest.mark.server
 
@@ -27,7 +27,7 @@ PROMISE = 2.0  # seconds
 STARTS_EVERYTHING = """
 import psutil
 from sessionlab import Outage, serve
-from sessionlab.visit.browser import Browser
+from sessionlab.client.browser import Browser
 
 server = serve({app!r})
 outage = Outage(server)

@@ -18,10 +18,10 @@ import pytest
 from bokeh.core.serialization import Buffer, Deserializer, Serialized, Serializer
 
 from sessionlab import serve, visit
+from sessionlab.client import Page, get_page
+from sessionlab.client.document import Document
+from sessionlab.client.values import decode, encode
 from sessionlab.errors import ConnectionRefused, VisitFailed
-from sessionlab.visit import Page, get_page
-from sessionlab.visit.document import Document
-from sessionlab.visit.values import decode, encode
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 

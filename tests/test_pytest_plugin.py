@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionlab.hunt import Culprit, HuntResult
+from sessionlab.leaks import Culprit, HuntResult
 from sessionlab.pytest_plugin import Limits, explain, parse_size
 
 ROOT = Path(__file__).parents[1]

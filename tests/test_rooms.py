@@ -12,6 +12,12 @@ from pathlib import Path
 
 import pytest
 
+import sessionlab.checks
+import sessionlab.client
+import sessionlab.harden
+import sessionlab.leaks
+
+SERVED = {"bokeh", "psutil", "tornado"}
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sessionlab"
 MODULES = {
@@ -77,7 +83,7 @@ def test_a_room_imports_what_it_may(room):
 def test_there_is_no_circle_between_rooms():
     for graph in (rooms(), allowed()):
         order = list(TopologicalSorter(graph).static_order())
-        assert order.index("errors") < order.index("serve") < order.index("cli")
+        assert order.index("errors") < order.index("server") < order.index("cli")
 
 
 def test_there_is_no_circle_between_modules():
@@ -89,11 +95,27 @@ def test_there_is_no_circle_between_modules():
 
 def test_a_circle_would_be_found():
     with pytest.raises(CycleError):
-        list(TopologicalSorter(rooms() | {"errors": {"audit"}}).static_order())
+        list(TopologicalSorter(rooms() | {"errors": {"checks"}}).static_order())
 
 
 def test_nobody_imports_the_course_but_the_command_line():
     assert [room for room, others in rooms().items() if "course" in others] == ["cli"]
+
+
+def test_the_agent_imports_what_a_server_has_anyway():
+    """At the top of its modules; what the application has imported by then, it may look for in `sys.modules`."""
+    for path in (PACKAGE / "agent").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        names = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
+        names |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        strangers = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names | SERVED}
+        assert all(name.startswith("sessionlab.agent") for name in strangers), path.name
+
+
+def test_no_module_has_the_name_of_a_function():
+    for package in (sessionlab, sessionlab.harden, sessionlab.client, sessionlab.leaks, sessionlab.checks):
+        modules = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == package.__name__}
+        assert not modules & set(package.__all__)
 
 
 @pytest.mark.server
@@ -101,7 +123,7 @@ def test_nobody_imports_the_course_but_the_command_line():
     ("statement", "may_load"),
     [
         ("import sessionlab", set()),
-        ("import sessionlab.observe.launch", {"bokeh", "tornado", "psutil"}),
+        ("import sessionlab.agent.launch", {"bokeh", "tornado", "psutil"}),
         ("from sessionlab import serve", {"psutil"}),
     ],
 )

@@ -26,7 +26,7 @@ from sessionlab.errors import (
     ServerNotReady,
     UnknownOption,
 )
-from sessionlab.serve import port_is_free
+from sessionlab.server import port_is_free
 
 pytestmark = pytest.mark.server
 

@@ -54,7 +54,7 @@ def test_the_lock_holds_every_requirement_with_hashes_and_names_no_index():
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links", lock)
 
 
-@pytest.mark.parametrize("library", ["bokeh.server.server", "panel.io.server", "sessionlab.serve"])
+@pytest.mark.parametrize("library", ["bokeh.server.server", "panel.io.server", "sessionlab.server"])
 def test_libraries_are_compiled_before_the_first_of_many_servers_starts(library):
     """Where Python keeps nothing of what it compiles, `make env` has to: servers start in half the time then."""
     source = importlib.util.find_spec(library).origin

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from machine import alive, browser_or_skip
 
-from sessionlab.visit.browser import find_chromium
+from sessionlab.client.browser import find_chromium
 
 UPSTREAM = Path(__file__).parent.parent / "upstream"
 FAULTS = sorted(path for path in UPSTREAM.iterdir() if (path / "reproduce.py").exists())

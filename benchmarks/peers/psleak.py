@@ -14,7 +14,7 @@ import threading
 
 from psleak import Checkers, Error, MemoryLeakTestCase
 
-from sessionlab.hunt.scenario import Scenario
+from sessionlab.client.scenario import Scenario
 
 RULE = "its own: a leak if its test fails"
 ENVIRONMENT = {"PYTHONMALLOC": "malloc", "PYTHONUNBUFFERED": "1"}

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from sessionlab import serve
-from sessionlab.hunt.scenario import Scenario
+from sessionlab.client.scenario import Scenario
 
 WARM_UP, WINDOWS, TOGETHER = 12, (24, 36), 4
 

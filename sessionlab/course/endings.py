@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sessionlab.client.page import get_page
+from sessionlab.client.protocol import visit
+from sessionlab.client.shown import Shown
 from sessionlab.errors import SessionLabError
-from sessionlab.serve import Server
-from sessionlab.visit.page import get_page
-from sessionlab.visit.protocol import visit
-from sessionlab.visit.shown import Shown
+from sessionlab.server import Server
 
 USERS = 6
 PATIENCE = 120.0  # seconds in which everything has happened, on a slow machine too

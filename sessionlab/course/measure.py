@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sessionlab.client.crowd import visit_together
+from sessionlab.client.protocol import Session
 from sessionlab.errors import AppFailed, SessionLabError
-from sessionlab.observe.results import Census, Result
-from sessionlab.serve import Server, serving
-from sessionlab.visit.crowd import visit_together
-from sessionlab.visit.protocol import Session
+from sessionlab.probe.results import Census, Result
+from sessionlab.server import Server, serving
 
 WARM_UP, VISITS = 2, 5
 COUNTED = ("sessions", "documents", "models", "parameterized", "threads", "tasks", "periodic")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import nbformat
 
+from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.errors import NoBrowser
-from sessionlab.visit.browser import Browser
 
 PAGES = ("cheatsheet", "glossary")
 HOME = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/notebooks/"

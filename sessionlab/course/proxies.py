@@ -19,7 +19,7 @@ def entry(app: App) -> dict:
     exits cleanly is never started again.
     """
     # The launcher ties the server to Jupyter: it ends with it, even when Jupyter is killed.
-    panel = [sys.executable, "-P", "-m", "sessionlab.observe.launch", "panel"]
+    panel = [sys.executable, "-P", "-m", "sessionlab.agent.launch", "panel"]
     return {
         "command": [*panel, "serve", str(app.path), "--address", "127.0.0.1", "--port", "{port}", *app.flags],
         "timeout": 60,  # the default of 5 s is too short for a cold start

@@ -18,12 +18,12 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from sessionlab.client import visit
+from sessionlab.client.browser import open_tab
 from sessionlab.course.catalogue import APPS, ROOT
 from sessionlab.course.versions import versions
 from sessionlab.disturb import Outage
-from sessionlab.serve import serve
-from sessionlab.visit import visit
-from sessionlab.visit.browser import open_tab
+from sessionlab.server import serve
 
 FOLDER = ROOT / "data" / "recordings"
 LAST = "Click here"  # what the notice says when the page has stopped trying

@@ -20,11 +20,11 @@ import io
 import json
 import os
 
+from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import ROOT
 from sessionlab.course.picture import Picture
 from sessionlab.course.versions import versions
 from sessionlab.errors import NoBrowser
-from sessionlab.visit.browser import Browser
 
 FOLDER = ROOT / "data" / "recordings"
 _shared: list[Browser] = []  # one Chromium serves the cells of a chapter; it ends with the kernel

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sessionlab.course.catalogue import APPS
 from sessionlab.course.jupyter import base_url
 from sessionlab.errors import AppNotFound
-from sessionlab.serve import Server, serve
+from sessionlab.server import Server, serve
 
 _started: dict = {}  # servers that stand in for the launcher outside Jupyter, by name of the application
 _twins = weakref.WeakKeyDictionary()  # server -> the one that is shown instead

@@ -9,10 +9,10 @@ replaces, for which versions, and when it can be dropped. `sessionlab.harden.met
 
 from .block import block_expiration
 from .destroy import on_session_destroyed
-from .drain import drain
+from .draining import drain
 from .limits import SessionLimits
 from .locals import session_locals
-from .reconnect import reconnect
+from .reconnecting import reconnect
 from .recover import recover_inputs
 
 __all__ = [

@@ -35,7 +35,7 @@ from panel.config import config
 from tornado.web import RequestHandler
 
 from . import admission, limits
-from .drain import is_draining
+from .draining import is_draining
 from .served import applications, has_connected, watch, wrap
 
 try:

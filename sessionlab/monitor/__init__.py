@@ -14,13 +14,13 @@ from pathlib import Path
 
 from sessionlab.errors import ServerGone
 from sessionlab.monitor.watch import Watched
-from sessionlab.serve import serve
+from sessionlab.server import serve
 
 PAGE = Path(__file__).with_name("session_monitor.py")
 
 
 class Monitor:
-    """The live monitor of ``server`` (a `sessionlab.serve.Server`). Ends with its ``with`` block or with `stop`.
+    """The live monitor of ``server`` (a `sessionlab.server.Server`). Ends with its ``with`` block or with `stop`.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from bokeh.plotting import figure
 from bokeh.transform import factor_cmap, factor_mark
 
 from sessionlab.monitor.view import SAMPLES, Bar, Sample, View
-from sessionlab.observe.timeline import BLOCKED, MARKS, STATES
+from sessionlab.probe.timeline import BLOCKED, MARKS, STATES
 
 FAR = 4e12  # milliseconds: late in the century
 MOST_BARS = 300  # rows that can still be told apart

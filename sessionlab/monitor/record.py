@@ -7,7 +7,7 @@ import dataclasses
 import math
 
 from sessionlab.monitor.view import SAMPLES, SILENT, Bar, Event, Mark, Sample, Segment, View
-from sessionlab.observe.timeline import detail
+from sessionlab.probe.timeline import detail
 
 HISTORY = 900.0  # seconds that are kept
 EVENTS = 60  # lines of the list

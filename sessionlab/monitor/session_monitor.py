@@ -4,9 +4,9 @@ import os
 
 import panel as pn
 
+from sessionlab.agent.launch import announce
 from sessionlab.monitor.page import serve_page
 from sessionlab.monitor.watch import Watch, Watched
-from sessionlab.observe.launch import announce
 
 
 def begin() -> Watch:

@@ -6,7 +6,7 @@ import time
 from html import escape
 
 from sessionlab.monitor.view import View
-from sessionlab.observe.timeline import BLOCKED, MARKS, STATES
+from sessionlab.probe.timeline import BLOCKED, MARKS, STATES
 
 # What each state looks like in the chart: its bar's height and hatch, beside its colour.
 _SWATCHES = {

@@ -11,8 +11,8 @@ import contextlib
 import threading
 from dataclasses import dataclass
 
+from sessionlab.client import visit
 from sessionlab.errors import SessionLabError
-from sessionlab.visit import visit
 
 AT_ONCE = 4  # pages asked for at the same time; more of them make a server slower, not faster
 BACKOFF = (0, 2, 4, 8, 16)  # seconds before each attempt to come back, as BokehJS waits

@@ -19,7 +19,7 @@ from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError
 from sessionlab.monitor.record import Record
 from sessionlab.monitor.view import SILENT, View
 from sessionlab.monitor.visitors import MOST, Visitors
-from sessionlab.observe.client import Probe
+from sessionlab.probe.client import Probe
 from sessionlab.wire import HOST
 
 EVERY = 0.5  # seconds between two rounds of questions

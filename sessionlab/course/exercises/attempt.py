@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
+from sessionlab.client import Session, visit
+from sessionlab.client.document import TAGS
 from sessionlab.course.exercises.program import Program
 from sessionlab.course.exercises.verdict import NotYet
 from sessionlab.errors import InvalidOption, VisitFailed
-from sessionlab.serve import Server, serve
-from sessionlab.visit import Session, visit
-from sessionlab.visit.document import TAGS
+from sessionlab.server import Server, serve
 
 COMMAND = re.compile(r"^#\s*panel serve\s+\S+(.*)$", re.MULTILINE)
 # the check chooses these, or could not look into what they start
@@ -105,14 +105,14 @@ class Attempt:
         server = await asyncio.to_thread(start)
         try:
             served = Served(server)
-            await asyncio.to_thread(server.probe.extend, "observe.clock")
+            await asyncio.to_thread(server.probe.extend, "clock")
             yield served
         finally:
             await asyncio.to_thread(server.stop)
 
 
 class Served:
-    """A reader's app that runs. ``server`` is the `sessionlab.serve.Server`."""
+    """A reader's app that runs. ``server`` is the `sessionlab.server.Server`."""
 
     def __init__(self, server: Server):
         self.server = server

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sessionlab.client import get_page
 from sessionlab.course.exercises.attempt import Attempt, shown, soon
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.source import Source
-from sessionlab.visit import get_page
 
 BOTS = 2
 

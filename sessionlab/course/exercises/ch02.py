@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import Attempt, Served, see, shown
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.lifetimes import ATTEMPTS
-from sessionlab.visit import Session
 
 LAST_TRY = ATTEMPTS[-1]  # an outage of 20 s is over when BokehJS tries for the last time by itself
 FOR_GOOD = 180  # seconds after which nobody comes back

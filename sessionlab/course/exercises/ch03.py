@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import Attempt, Served
 from sessionlab.course.exercises.ch02 import LAST_TRY, away, count_three
 from sessionlab.course.exercises.exercise import Exercise
-from sessionlab.visit import Session
 
 DAY, HOURS = 24 * 3600, 3600
 EVERY, VISITS, MOST = 3, 36, 12  # seconds between visits, how many are tried, sessions that may wait

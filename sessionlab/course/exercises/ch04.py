@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
+from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import MOMENT, SOON, Attempt, Served, see
 from sessionlab.course.exercises.exercise import Exercise
-from sessionlab.visit import Session
 
 WORK, AWAY = 40, 65  # seconds that the calculation takes; that its user is away, from a moment after its start
 HOUR = 3600

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 
+from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import SOON, Attempt, Served, shown, soon
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.source import Source
 from sessionlab.errors import VisitFailed
-from sessionlab.visit import Session
 
 VISITS = 6
 KEPT, MANY = 20, 40

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from sessionlab.client import Session, get_page
 from sessionlab.course.exercises.attempt import Attempt, Served, constant
 from sessionlab.course.exercises.ch02 import count_three
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.source import Source
 from sessionlab.errors import VisitFailed
-from sessionlab.visit import Session, get_page
 
 ASKED, LARGEST = 10, 10_000  # how often the probe asks; bytes of an answer that costs nothing
 LEAVERS, CAP, CROWD = 15, 10, 12

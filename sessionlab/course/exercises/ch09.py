@@ -6,10 +6,10 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from sessionlab.audit import audit
+from sessionlab.checks import audit
+from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import PATIENCE, SOON, Attempt, shown, soon
 from sessionlab.course.exercises.exercise import Exercise
-from sessionlab.visit import Session
 
 REPORT = re.compile(r"Ada\W+has ordered for 160")
 COSTS = re.compile(r"The trip costs (\d+)")

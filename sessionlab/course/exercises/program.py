@@ -6,12 +6,12 @@ import runpy
 import sys
 from pathlib import Path
 
-from sessionlab.observe.launch import prepare
-from sessionlab.serve import Server
+from sessionlab.agent.launch import prepare
+from sessionlab.server import Server
 
 
 class Program(Server):
-    """The program at ``path``, which chooses its own port; otherwise a `sessionlab.serve.Server`."""
+    """The program at ``path``, which chooses its own port; otherwise a `sessionlab.server.Server`."""
 
     def __init__(self, path: Path, ready_timeout: float):
         super().__init__("panel", [path.name], [str(path)], [], {}, 0, ready_timeout)

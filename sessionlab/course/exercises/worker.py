@@ -10,9 +10,9 @@ import contextlib
 import sys
 from pathlib import Path
 
+from sessionlab.agent.launch import announce, die_with_parent
 from sessionlab.course.exercises.exercise import find
 from sessionlab.course.exercises.grading import grade
-from sessionlab.observe.launch import announce, die_with_parent
 
 MEMORY = 6 << 30  # bytes of address space, for this process and for each that it starts
 

@@ -1,0 +1,68 @@
+"""Modules of 0.1 under the names that they had: an import of one works for one release, and says the new name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+import warnings
+
+MOVED = {
+    "audit": "checks",
+    "hunt": "leaks",
+    "hunt.raised": "raised",
+    "hunt.scenario": "client.scenario",
+    "load": "capacity",
+    "observe": "agent",
+    "observe.client": "probe.client",
+    "observe.element_log": "probe.element_log",
+    "observe.results": "probe.results",
+    "observe.timeline": "probe.timeline",
+    "serve": "server",
+    "visit": "client",
+}
+
+
+class _Moved(types.ModuleType):
+    """A module that has another name now. Where its name was a function's as well, it can be called like that."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__spec__.loader_state), name)
+
+    def __call__(self, *args, **options):
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **options)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        package, _, old = name.partition(".")
+        if package != __package__ or not (new := _new(old)):
+            return None
+        new = f"{package}.{new}"
+        warnings.warn(f"{name} is called {new} now, and will be gone in 0.3.", DeprecationWarning, stacklevel=2)
+        return importlib.machinery.ModuleSpec(name, self, loader_state=new, is_package=True)
+
+    def create_module(self, spec):
+        importlib.import_module(spec.loader_state)
+        return _Moved(spec.name)
+
+    def exec_module(self, module):
+        """There is nothing to run: the module with the new name has been."""
+
+
+def _new(old: str) -> str:
+    """The new name of a module, both without the package; empty for one that has not moved."""
+    for name in sorted(MOVED, key=len, reverse=True):
+        if old == name or old.startswith(f"{name}."):
+            return MOVED[name] + old[len(name) :]
+    return ""
+
+
+def install() -> None:
+    """Look for the old names, after everything else has been looked for."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

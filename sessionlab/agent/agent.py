@@ -1,0 +1,311 @@
+"""The agent: what the lab can ask a served process, and do in it, over HTTP on the server's own port.
+
+`install` is called in the served process before Panel or Bokeh start. Every server of the process then
+answers below ``/_sessionlab/``, whatever its prefix: to loopback peers only, and only with the token. The
+answers are JSON. The agent touches no application; it imports the standard library, Tornado, Bokeh and psutil.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import hmac
+import importlib
+import ipaddress
+import json
+import os
+import sys
+import time
+import traceback
+import weakref
+
+import psutil
+import tornado.httpserver
+import tornado.netutil
+import tornado.process
+import tornado.web
+from tornado.ioloop import PeriodicCallback
+
+from sessionlab.agent.census import census, freeze, list_sessions, resident, settle
+from sessionlab.agent.containers import Containers
+from sessionlab.agent.elements import Elements
+from sessionlab.agent.lifecycle import Lifecycle
+from sessionlab.agent.patches import Patches
+from sessionlab.agent.ring import EventRing, MemoryLine
+from sessionlab.agent.workers import Workers
+
+TOKEN_HEADER = "X-Sessionlab-Token"
+TIMELINE_BYTES = 2 << 20
+SAMPLE_EVERY = 1.0  # seconds between two samples of the memory
+LONGEST_POLL = 30.0  # seconds
+# A reverse proxy on this machine is a loopback peer that speaks for somebody else.
+_FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Host")
+
+
+def install(token: str, elements: bool = False) -> Agent:
+    """Put the agent into every Bokeh server that this process makes; ``elements`` switches the element log on."""
+    agent = Agent(token)
+    agent.install()
+    if elements:
+        agent.elements.switch_on()
+    return agent
+
+
+class Agent:
+    """The agent of one process. Holds no session, document or model; its memory is taken here and stays."""
+
+    def __init__(self, token: str):
+        self.token = token
+        self.memory = MemoryLine(resident)
+        self.lifecycle = Lifecycle(EventRing(TIMELINE_BYTES), self.memory)
+        self.elements = Elements()
+        self.containers = Containers()
+        self.tornados: weakref.WeakSet = weakref.WeakSet()
+        self._samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self.workers = Workers()
+        self._patches = Patches()
+        self._has_counted = False
+        self._frozen: collections.Counter = collections.Counter()  # see `post_freeze`
+        self.extra: dict = {}  # name -> function: what a further module answers, see `post_extend`
+
+    @property
+    def own_bytes(self) -> int:
+        parts = (self.memory, self.lifecycle, self.lifecycle.ring, self.containers, self.elements)
+        return sum(part.nbytes for part in parts)
+
+    def install(self) -> None:
+        from bokeh.server.tornado import BokehTornado
+
+        self.lifecycle.install()
+        self._patches.wrap(BokehTornado, "__init__", self._add_routes)
+        self._patches.wrap(BokehTornado, "start", self._start_sampling)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+        self.lifecycle.uninstall()
+        self.elements.switch_off()
+
+    def _add_routes(self, original):
+        def __init__(server, *args, **kwargs):
+            original(server, *args, **kwargs)
+            # added here rather than through extra_patterns, which would put them behind the server's prefix
+            server.add_handlers(r".*", [(r"/_sessionlab/(\w+)", AgentHandler, {"agent": self})])
+            self.tornados.add(server)
+            self.lifecycle.watch_websockets()
+
+        return __init__
+
+    def _start_sampling(self, original):
+        def start(server, *args, **kwargs):
+            original(server, *args, **kwargs)
+            if not self._samplers:
+                self._samplers[server] = sampler = PeriodicCallback(self.memory.sample, SAMPLE_EVERY * 1000)
+                sampler.start()
+                if (number := tornado.process.task_id()) is not None:
+                    self.workers.enter(number, self._open_private_port())
+
+        return start
+
+    def _open_private_port(self) -> int:
+        """A loopback port of this worker alone: on the server's port, the kernel chooses which worker answers."""
+        routes = tornado.web.Application([(r"/_sessionlab/(\w+)", AgentHandler, {"agent": self})])
+        (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        tornado.httpserver.HTTPServer(routes).add_sockets([socket])
+        return socket.getsockname()[1]
+
+    # -- what can be asked ---------------------------------------------------------------------------------
+
+    async def get_hello(self, ask) -> dict:
+        names = ("bokeh", "panel", "holoviews", "param", "tornado")
+        versions = {n: getattr(sys.modules[n], "__version__", None) for n in names if n in sys.modules}
+        versions["tornado"] = tornado.version
+        return {
+            "versions": {"python": sys.version.split()[0], **versions},
+            "monotonic": time.monotonic(),
+            "started": psutil.Process().create_time(),
+            "apps": sorted({url for t in self.tornados for url in t._applications}),
+            "elements": self.elements.on,
+            "errors": sorted(self.lifecycle.errors | self.elements.errors),
+        }
+
+    async def get_census(self, ask) -> dict:
+        begin = time.monotonic()
+        unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
+        took = time.monotonic() - begin
+        if not self._has_counted:  # the first count fills caches, psutil's for instance, and would see them grow
+            self._has_counted = bool(census(self.tornados, self.lifecycle, 0, 0, self._frozen))
+        counts = census(
+            self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), self._frozen, ask.flag("types")
+        )
+        return {**counts, "unreachable": unreachable, "seconds": counts["seconds"] + took}
+
+    async def get_sessions(self, ask) -> dict:
+        return {"sessions": list_sessions(self.tornados)}
+
+    async def get_timeline(self, ask) -> dict:
+        ring, number = self.lifecycle.ring, ask.since()
+        await ring.wait(number, min(ask.number("wait"), LONGEST_POLL))
+        samples = self.memory.since(ask.number("sampled"))
+        return {**ring.since(number), "memory": samples, "monotonic": time.monotonic()}
+
+    async def get_elements(self, ask) -> dict:
+        number = ask.since()
+        self.elements.flush()
+        await self.elements.ring.wait(number, min(ask.number("wait"), LONGEST_POLL))
+        self.elements.flush()
+        return {**self.elements.ring.since(number), "on": self.elements.on, "monotonic": time.monotonic()}
+
+    async def get_containers(self, ask) -> dict:
+        if ask.flag("settle"):
+            await settle()
+        begin = time.monotonic()
+        rows = self.containers.grown()
+        return {"containers": rows, "seconds": time.monotonic() - begin}
+
+    # -- what can be done ----------------------------------------------------------------------------------
+
+    async def post_mark(self, ask) -> dict:
+        await settle()
+        return {"containers": self.containers.mark()}
+
+    async def post_collect(self, ask) -> dict:
+        begin = time.monotonic()
+        unreachable = await settle(ask.flag("trim"))
+        return {"unreachable": unreachable, "seconds": time.monotonic() - begin, "rss": resident()}
+
+    async def post_freeze(self, ask) -> dict:
+        await settle()
+        self._frozen.update(freeze())
+        return {}
+
+    async def post_elements(self, ask) -> dict:
+        if ask.flag("on"):
+            self.elements.switch_on()
+        else:
+            self.elements.switch_off()
+        return {"on": self.elements.on}
+
+    async def post_reset(self, ask) -> dict:
+        self.lifecycle.restart([session for _, session in self._sessions()])
+        if self.elements.on:
+            await settle()  # else what is garbage now would be noted as freed later
+            self.elements.flush()
+        self.elements.ring.clear()
+        self.memory.clear()
+        return {}
+
+    async def post_extend(self, ask) -> dict:
+        """Let a further module of the agent answer: its ``install(agent)`` adds to ``extra``."""
+        importlib.import_module("sessionlab.agent." + ask.text("module")).install(self)
+        return {}
+
+    async def post_discard(self, ask) -> dict:
+        """Discard the sessions without a connection that have been unused for ``idle`` seconds."""
+        rows = [s for s in list_sessions(self.tornados) if not s["connections"] and s["unused"] >= ask.number("idle")]
+        return await self._discard({row["id"] for row in rows})
+
+    async def post_end(self, ask) -> dict:
+        """Close the websockets of one session and discard it."""
+        session_id = ask.text("id")
+        found = [s for _, s in self._sessions() if s.id == session_id]
+        if not found:
+            return {"discarded": 0, "kept": [], "missing": True}
+        sockets = [c._socket for session in found for c in session._subscribed_connections]
+        wires = [socket.ws_connection for socket in sockets]  # a socket forgets its own when it is closed
+        for socket in sockets:
+            socket.close(1000, "ended by the lab")
+        if not await _gone(found, 0.5):  # a visitor that does not say goodbye is cut off
+            for wire in filter(None, wires):
+                wire.stream.close()
+            await _gone(found, 1.0)
+        del found
+        return await self._discard({session_id})
+
+    async def _discard(self, ids: set[str]) -> dict:
+        """Run the server's own discarding, with its locks and hooks, on those of ``ids`` that it may take."""
+        begin = self.lifecycle.destroyed
+        for context, session in self._sessions():
+            if session.id in ids and not session.connection_count and not session.destroyed:
+                session.request_expiration()
+                if not getattr(session, "_sessionlab_blocks", 0):
+                    await context._discard_session(session, lambda s: s.connection_count == 0)
+        kept = [s for s in list_sessions(self.tornados) if s["id"] in ids]
+        return {"discarded": self.lifecycle.destroyed - begin, "kept": kept}
+
+    def _sessions(self):
+        return [(c, s) for t in self.tornados for c in t._applications.values() for s in tuple(c.sessions)]
+
+
+async def _gone(sessions, seconds: float) -> bool:
+    """Wait until nobody is connected to ``sessions``; false if somebody still is after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while connected := any(s.connection_count for s in sessions):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.01)
+    return not connected
+
+
+class AgentHandler(tornado.web.RequestHandler):
+    """Answers ``GET`` and ``POST /_sessionlab/NAME`` with what ``Agent.get_NAME`` or ``post_NAME`` returns."""
+
+    def initialize(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def prepare(self) -> None:
+        if not self._is_near():
+            raise tornado.web.HTTPError(404)
+        if not hmac.compare_digest(self.request.headers.get(TOKEN_HEADER, "").encode(), self.agent.token.encode()):
+            raise tornado.web.HTTPError(403)
+
+    def _is_near(self) -> bool:
+        """Whether the peer is on this machine, and speaks for itself. Headers cannot change the socket's peer."""
+        if any(name in self.request.headers for name in _FORWARDED):
+            return False
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            address = self.request.connection.stream.socket.getpeername()[0]
+            address = ipaddress.ip_address(address)
+            return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        return False
+
+    async def get(self, name: str) -> None:
+        await self._answer("get_" + name)
+
+    async def post(self, name: str) -> None:
+        await self._answer("post_" + name)
+
+    async def _answer(self, name: str) -> None:
+        method = getattr(self.agent, name, None) or self.agent.extra.get(name)
+        if method is None:
+            raise tornado.web.HTTPError(404)
+        answer = await method(self)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({**answer, **self.agent.workers.answer()}))
+
+    def write_error(self, status: int, **kwargs) -> None:
+        error = "".join(traceback.format_exception(*kwargs["exc_info"])) if status >= 500 else self._reason
+        self.finish(json.dumps({"error": error}))
+
+    def text(self, name: str) -> str:
+        return self.get_query_argument(name, "")
+
+    def flag(self, name: str) -> bool:
+        return self.text(name) == "1"
+
+    def number(self, name: str) -> float:
+        try:
+            return max(0.0, float(self.text(name) or 0))
+        except ValueError:
+            raise tornado.web.HTTPError(400, reason=f"{name} is not a number") from None
+
+    def since(self) -> int:
+        """Number of the first event that is wanted; each worker of ``--num-procs`` counts its own."""
+        return max(1, int(self.number(f"since_{os.getpid()}") or self.number("since")))
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing to check: a request that carries the token in a header was not made by a foreign page."""
+
+    def _log(self) -> None:
+        """Keep the lab's questions out of the server's log."""

@@ -1,0 +1,35 @@
+"""Make a served process believe that it is later. Runs in the served process, at the end of a hunt.
+
+What an application forgets by age, an hour after it was made, stays for a whole hunt and looks like a leak.
+`post_age` moves the clocks of the ``time`` module on, wherever they were imported to. A thread that sleeps and a clock
+that was handed over as an argument know nothing of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+CLOCKS = ("time", "monotonic", "perf_counter")
+
+
+def install(agent) -> None:
+    """Let ``agent`` answer to `post_age`."""
+
+    async def post_age(ask) -> dict:
+        """Let ``seconds`` pass on the clocks of this process, at once."""
+        seconds = ask.number("seconds")
+        moved = {id(clock): _ahead(clock, seconds) for clock in (getattr(time, name) for name in CLOCKS)}
+        for module in list(sys.modules.values()):
+            for name, thing in list(getattr(module, "__dict__", {}).items()):
+                if id(thing) in moved:
+                    setattr(module, name, moved[id(thing)])
+        for tornado in agent.tornados:  # Bokeh dates tokens by another clock than Panel
+            tornado._session_token_expiration += round(seconds)
+        return {}
+
+    agent.extra["post_age"] = post_age
+
+
+def _ahead(clock, seconds: float):
+    return lambda: clock() + seconds

@@ -1,0 +1,62 @@
+"""Let time pass in a served process, without waiting for it. Runs in the served process.
+
+    server.probe.extend("clock")
+    server.probe.ask("POST", "pass_time", seconds=30)
+
+What happens in those seconds is what the server itself does: its timers fire, its look for unused sessions runs, the
+tasks of an application wake from ``asyncio.sleep``. Sessions without a connection age by these seconds only. The clock
+of the machine is not touched: a thread that sleeps, a token's expiry and ``datetime.now()`` know nothing of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import bokeh.server.session
+from tornado.ioloop import IOLoop
+
+STEP = 0.5  # seconds; what is due within one step happens in the order of its due times
+TURNS = 5  # of the event loop in every step: a timer that fires wakes a task, which starts a callback
+
+
+class Clock:
+    """How far the server is ahead of the machine, in seconds."""
+
+    def __init__(self):
+        self.ahead = 0.0
+        self._ahead_of: set[int] = set()
+
+    def install(self) -> None:
+        """Bokeh counts the age of unused sessions by this clock alone from now on: a slow machine ages nobody."""
+        stopped_at = bokeh.server.session.current_time()
+        bokeh.server.session.current_time = lambda: stopped_at + 1000 * self.ahead
+
+    def _lead(self, loop) -> None:
+        if id(loop) not in self._ahead_of:
+            self._ahead_of.add(id(loop))
+            loop.time = functools.partial(_later, loop.time, self)
+
+    async def post_pass_time(self, ask) -> dict:
+        # Tornado and asyncio each have a clock, and each computes delays by its own.
+        self._lead(IOLoop.current())
+        self._lead(asyncio.get_running_loop())
+        left = ask.number("seconds")
+        while left > 0:
+            step = min(STEP, left)
+            self.ahead += step
+            left -= step
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+        return {"ahead": self.ahead}
+
+
+def _later(shown, clock: Clock) -> float:
+    return shown() + clock.ahead
+
+
+def install(agent) -> None:
+    if "post_pass_time" not in agent.extra:
+        clock = Clock()
+        clock.install()
+        agent.extra["post_pass_time"] = clock.post_pass_time

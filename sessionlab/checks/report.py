@@ -1,0 +1,105 @@
+"""How an audit shows itself: text for a terminal, a table in a notebook, and a page for the team."""
+
+from __future__ import annotations
+
+import html
+import io
+from pathlib import Path
+
+from sessionlab.checks.result import STATUSES, AuditResult, Check
+from sessionlab.report import HEX
+
+MARKS = {"fail": "✘", "warn": "!", "pass": "✔", "skipped": "–"}
+STYLES = {"fail": "red", "warn": "yellow", "pass": "green", "skipped": "dim"}
+SECTIONS = {"fail": "To repair", "warn": "To know", "pass": "In order", "skipped": "Not measured"}
+COURSE = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/"
+
+
+def headline(result: AuditResult) -> str:
+    """The result in one sentence."""
+    fails, warns = len(result.of("fail")), len(result.of("warn"))
+    if fails:
+        return f"{fails} of {len(result.checks)} checks failed" + (f", {warns} more to know about." if warns else ".")
+    skipped = len(result.of("skipped"))
+    return f"No check failed, of {len(result.checks) - skipped} that could be done" + (
+        f"; {warns} to know about." if warns else "."
+    )
+
+
+def chapter_of(check: Check) -> str:
+    """``02 reconnect``, from the file's name."""
+    return Path(check.chapter).stem.replace("_", " ")
+
+
+# -- text -----------------------------------------------------------------------------------------------------------
+
+
+def renderable(result: AuditResult):
+    """The result for a rich console: what passed in one line each, the rest with reason and advice."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in result.checks:
+        style = STYLES[check.status]
+        said = [Text(check.measured, style="dim" if check.status in ("pass", "skipped") else "")]
+        if check.status in ("fail", "warn"):
+            said.append(Text(f"{check.why} See {check.chapter}", style="dim"))
+            if check.advice:
+                said.append(Text(f"What to do: {check.advice}", style="bold"))
+        table.add_row(Text(f"{MARKS[check.status]} {check.status}", style=style), Text(check.id), Group(*said))
+    end = Text(f"{result.app}: {headline(result)}", style="bold " + ("green" if result.green else "red"))
+    return Group(table, Text(""), end)
+
+
+def text(result: AuditResult, width: int = 120) -> str:
+    """The result as plain text."""
+    from rich.console import Console
+
+    console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
+    console.print(renderable(result))
+    return "\n".join(line.rstrip() for line in console.file.getvalue().rstrip().splitlines())
+
+
+# -- HTML -----------------------------------------------------------------------------------------------------------
+
+
+def fragment(result: AuditResult) -> str:
+    """The result as a table for a notebook."""
+    rows = []
+    for check in result.checks:
+        colour = {"fail": HEX["red"], "warn": HEX["yellow"], "pass": HEX["green"]}.get(check.status, "inherit")
+        advice = f"<br><b>{html.escape(check.advice)}</b>" if check.advice and check.status in ("fail", "warn") else ""
+        rows.append(
+            f"<tr><td style='text-align:left;white-space:nowrap;color:{colour}'>"
+            f"{MARKS[check.status]} {check.status}</td>"
+            f"<th scope='row' style='text-align:left;white-space:nowrap'>{html.escape(check.id)}</th>"
+            f"<td style='text-align:left'>{html.escape(check.measured)}{advice}</td></tr>"
+        )
+    return f"<p><b>{html.escape(result.app)}</b>: {html.escape(headline(result))}</p><table>{''.join(rows)}</table>"
+
+
+def page(result: AuditResult) -> str:
+    """The result as one page that needs nothing else: for a team, in light and in dark, on paper too."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("sessionlab.checks", ""), autoescape=select_autoescape(default=True), trim_blocks=True
+    )
+    return environment.get_template("page.html.jinja").render(
+        result=result,
+        headline=headline(result),
+        sections=SECTIONS,
+        counts={status: len(result.of(status)) for status in STATUSES},
+        marks=MARKS,
+        course=COURSE,
+        chapter_of=chapter_of,
+    )
+
+
+def write_page(result: AuditResult, file: str | Path) -> None:
+    Path(file).write_text(page(result), encoding="utf-8")

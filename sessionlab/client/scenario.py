@@ -1,0 +1,154 @@
+"""What every visitor of a hunt does: open, interact, close.
+
+A scenario file is a Python file with any of these, the rest stays as it is by default:
+
+    path = "/app?user=1"                  # which page; by default the visitors take turns on all of them
+    headers = {"Authorization": "…"}      # and cookies = {…}: for an app that asks who comes
+    async def open(url, headers, cookies): return await visit(url, headers=headers, cookies=cookies)
+    async def interact(session):
+        await session.set("Speed", value=3)
+        await session.click("Run")
+    async def close(session): await session.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import runpy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin
+
+from sessionlab.client import Session, visit
+from sessionlab.errors import AppNotFound, ErrorReply, InvalidOption, SessionLabError, VisitFailed
+
+MOST_WIDGETS = 12  # of a page that are used by default
+PATIENCE = 15.0  # seconds for every answer of the server
+# what a figure tells the server when it is looked at closely; sent only where somebody listens
+POINTER = {"tap", "doubletap", "press", "mousemove", "mouseenter", "mouseleave"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One visitor's way. ``interact`` may be None: then nothing is touched.
+
+    ``stay`` are seconds that a visitor stays besides what the interaction takes, so that what the application
+    does by the clock happens as well; the hunt sets it from the callbacks that it finds.
+    """
+
+    open: Callable[..., Awaitable[Session]] = None
+    interact: Callable[[Session], Awaitable] | None = None
+    close: Callable[[Session], Awaitable] = None
+    path: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls, interact: bool = True) -> Scenario:
+        return cls(_open, use_widgets if interact else None, _close)
+
+    @classmethod
+    def load(cls, file: str | os.PathLike, interact: bool = True) -> Scenario:
+        """The scenario of a file. Raises AppNotFound or InvalidOption, saying what is wrong with it."""
+        if not Path(file).is_file():
+            raise AppNotFound(f"There is no scenario file {str(file)!r}.", advice="a scenario is a Python file.")
+        try:
+            names = runpy.run_path(str(file))
+        except Exception as error:
+            raise InvalidOption(
+                f"The scenario {str(file)!r} could not be read.", why=f"{type(error).__name__}: {error}"
+            ) from error
+        given = {name: names[name] for name in ("path", "headers", "cookies") if name in names}
+        for name in ("open", "interact", "close"):
+            if name in names and names[name] is not open:
+                if not inspect.iscoroutinefunction(names[name]):
+                    raise InvalidOption(f"{name} in {str(file)!r} has to be an `async def`.")
+                given[name] = names[name]
+        default = cls.default(interact)
+        return cls(**{"open": default.open, "interact": default.interact, "close": default.close, **given})
+
+    def url(self, urls: Sequence[str], number: int) -> str:
+        """The page of visitor ``number``."""
+        return urljoin(urls[0], self.path) if self.path else urls[number % len(urls)]
+
+    async def visit(self, url: str, stay: float = 0.0) -> None:
+        """One whole visit; a failed one raises VisitFailed."""
+        session = await self.open(url, self.headers, self.cookies)
+        try:
+            if self.interact is not None:
+                with contextlib.suppress(ErrorReply):  # the application raised: its log tells, and the visit goes on
+                    await self.interact(session)
+            if stay:
+                await asyncio.sleep(stay)
+            if not session.closed:
+                await session.roundtrip()
+        finally:
+            await self.close(session)
+
+
+async def _open(url: str, headers, cookies) -> Session:
+    return await visit(url, headers=headers, cookies=cookies, timeout=PATIENCE)
+
+
+async def _close(session: Session) -> None:
+    await session.close()
+
+
+async def use_widgets(session: Session, note: Callable[[str], Awaitable] | None = None) -> None:
+    """Click, type, move and select in what the page has, each widget once, and point at its figures.
+
+    What the server refuses is left out. Raises VisitFailed if it does not answer any more. ``note`` is awaited
+    with the name of each thing that was used.
+    """
+    for widget in varied(session.widgets)[:MOST_WIDGETS]:
+        if session.closed:
+            return
+        try:
+            used = await session.interact(widget)
+        except VisitFailed as failed:
+            if "did not answer" in failed.what:  # and will not for the next widget either
+                raise
+            used = True
+        if used and note:
+            await note(f"{widget.kind} {widget.name or widget.type!r}")
+    for figure in [m for m in session.models.values() if m.short_type == "Figure"][:4]:
+        if session.closed:
+            return
+        with contextlib.suppress(SessionLabError, TypeError, KeyError):
+            if await point_at(session, figure) and note:
+                await note("figure")
+
+
+def varied(widgets: list) -> list:
+    """The widgets in another order: one of each kind first, so that the first twelve show all there is."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for place, widget in enumerate(widgets):
+        seen[widget.kind] = rank = seen.get(widget.kind, -1) + 1
+        ranked.append((rank, place, widget))
+    return [widget for _, _, widget in sorted(ranked, key=lambda row: row[:2])]
+
+
+async def point_at(session: Session, figure) -> bool:
+    """Zoom a figure a little and send the pointer events that it listens to; False if there was nothing to do."""
+    done = False
+    middle = {}
+    for axis in ("x_range", "y_range"):
+        scale = session.document.model(figure.attributes.get(axis)) if figure.attributes.get(axis) else None
+        low, high = (session.value(scale, name) if scale else None for name in ("start", "end"))
+        if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in (low, high)):
+            continue
+        middle[axis[0]] = (low + high) / 2
+        if scale.short_type == "Range1d" and high > low:
+            await session.set(scale, start=low + (high - low) / 20, end=high - (high - low) / 20)
+            done = True
+    listened = session.document.decode(figure.attributes.get("subscribed_events") or [])
+    place = {"sx": 100, "sy": 100, "x": middle.get("x", 0.5), "y": middle.get("y", 0.5)}
+    for name in sorted(POINTER & set(listened)):
+        await session.event(name, figure, **place, modifiers={"shift": False, "ctrl": False, "alt": False})
+        done = True
+    return done

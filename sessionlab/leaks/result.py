@@ -1,0 +1,109 @@
+"""What a hunt found, as frozen results that show themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from sessionlab.raised import Raised
+
+EXIT = {"clean": 0, "bounded": 0, "leak": 1, "never-expires": 1, "undecided": 2}
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """Who holds what a session left behind.
+
+    ``holder`` by name; ``grows_by`` items or objects a session; ``chain`` from the holder to what it keeps;
+    ``location`` the application's line that put it there (may be empty); ``owner`` the library that the holder
+    belongs to (``app`` for the application); ``advice`` may be empty; ``bytes`` a session, as far as Python sees.
+    """
+
+    holder: str
+    grows_by: float
+    chain: tuple[str, ...]
+    location: str
+    owner: str
+    advice: str
+    bytes: float = 0.0
+
+    def to_dict(self) -> dict:
+        return {**asdict(self), "grows_by": round(self.grows_by, 3), "chain": list(self.chain)}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sessions of one window, and what each of them left on average: ``bytes`` of heap, ``objects``."""
+
+    window: int
+    sessions: int
+    bytes: float | None
+    objects: float
+
+
+@dataclass(frozen=True)
+class HuntResult:
+    """The end of a hunt.
+
+    Attributes
+    ----------
+    verdict : clean, bounded, leak, never-expires or undecided; ``exit_code`` goes with it.
+    sessions : how many were opened and ended. ``seconds`` the whole took.
+    per_session : what each session left: bytes, objects, documents, models, sessions, threads.
+    floor : the smallest growth that this run could have seen: bytes, objects.
+    culprits : who holds it, the worst first. For ``bounded`` the caches, with their bounds.
+    notes : what else there is to say.
+    batches : the measurements, for the picture.
+    errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
+    """
+
+    app: str
+    verdict: str
+    sessions: int
+    seconds: float
+    per_session: Mapping[str, float]
+    floor: Mapping[str, float]
+    culprits: tuple[Culprit, ...]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    batches: tuple[Batch, ...] = ()
+    errors: tuple[Raised, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT[self.verdict]
+
+    def to_dict(self) -> dict:
+        """The JSON of ``sessionlab hunt --json``."""
+        return {
+            "app": self.app,
+            "verdict": self.verdict,
+            "sessions": self.sessions,
+            "seconds": round(self.seconds, 1),
+            "per_session": {name: round(value, 2) for name, value in self.per_session.items()},
+            "floor": {name: round(value, 3) for name, value in self.floor.items()},
+            "culprits": [culprit.to_dict() for culprit in self.culprits],
+            "errors": [raised.to_dict() for raised in self.errors],
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        holders = ", ".join(culprit.holder for culprit in self.culprits)
+        return f"<HuntResult {self.app}: {self.verdict}{f', {holders}' if holders else ''}>"
+
+    def __str__(self) -> str:
+        from sessionlab import report
+
+        return report.text(self)
+
+    def _repr_html_(self) -> str:
+        from sessionlab import report
+
+        return report.fragment(self)
+
+    def plot(self):
+        """The picture of the hunt: what each session left, batch by batch, against the floor."""
+        from sessionlab import report
+
+        return report.picture(self)

@@ -1,0 +1,113 @@
+"""Visitors of a hunt: a number of visits, and the end of their sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+
+from sessionlab.client.scenario import Scenario
+from sessionlab.errors import SessionLabError
+from sessionlab.leaks.look import explained
+from sessionlab.server import Server
+from sessionlab.sync import run
+
+TOGETHER = 4  # visitors at a time; more do not make a server faster
+TOGETHER_WAITING = 12  # where a visitor mostly waits
+SOON = 2.0  # seconds that callbacks which are due soon may take
+A_WHILE = 3.0  # seconds in which work that outlives its session has mostly ended
+LONG = 10.0  # seconds after which it is said that it never ends
+
+
+class Visitors:
+    """Who visits ``server``.
+
+    Attributes
+    ----------
+    urls : the pages; the visitors take turns on them.
+    stay : seconds that a visitor stays besides what the interaction takes.
+    linger : seconds of the server's clock that pass before sessions are discarded.
+    unfinished : whether the time was up before it was known which work ends.
+    waited : seconds after which work that outlived its session had ended, at most.
+    pinned : sessions that stay from the beginning, such as that of ``--reuse-sessions``.
+    notes : gains a line where visits failed.
+    """
+
+    def __init__(self, server: Server, scenario: Scenario, deadline: float, notes: list[str]):
+        self.server, self.scenario, self.deadline, self.notes = server, scenario, deadline, notes
+        self.urls = [url for route, url in server.urls.items() if not route.endswith("autoload.js")]
+        self.stay, self.linger, self.waited, self.pinned = 0.0, 0.0, 0.0, 0
+        self.unfinished = False
+        self._number = 0
+
+    def visit(self, number: int, together: int | None = None) -> None:
+        """So many visits; raises what speaks against a hunt when more than half of them fail."""
+        together = together or (TOGETHER_WAITING if self.stay else TOGETHER)
+        failures = run(self._crowd(number, together))
+        if len(failures) > number // 2:
+            raise explained(self.server, failures[-1])
+        if failures and len(self.notes) < 20:
+            self.notes.append(f"{len(failures)} of {number} visits failed: {str(failures[-1]).splitlines()[0]}")
+
+    async def _crowd(self, number: int, together: int) -> list[SessionLabError]:
+        failures = []
+        numbers = iter(range(self._number, self._number + number))
+        self._number += number
+
+        async def visitor():
+            for each in numbers:
+                try:
+                    await self.scenario.visit(self.scenario.url(self.urls, each), self.stay)
+                except (SessionLabError, OSError) as error:
+                    failures.append(error)
+                if len(failures) > number // 2:
+                    return
+
+        await asyncio.gather(*(visitor() for _ in range(min(together, number))))
+        return failures
+
+    def empty(self, patience: float) -> tuple:
+        """Discard every session; those that are still there when none was let go for ``patience`` seconds."""
+        probe, pause = self.server.probe, threading.Event()  # nobody sets it: it only waits
+        last, left = time.monotonic(), None
+        # what a visitor did last may still be on its way: Panel takes in an edit some 50 ms later
+        while self._ask_pace(0)["soon"] and time.monotonic() - last < SOON:
+            pause.wait(0.02)
+        if self.linger:
+            self.pass_time(self.linger)
+        last = time.monotonic()
+        while True:
+            probe.discard_unused()
+            sessions = probe.sessions()
+            if len(sessions) <= self.pinned:
+                return ()
+            if left is None or len(sessions) < left:
+                last, left = time.monotonic(), len(sessions)
+            if time.monotonic() - last > patience or time.monotonic() > self.deadline:
+                return sessions
+            pause.wait(0.1)
+
+    def rest(self, seconds: float = A_WHILE) -> None:
+        """Wait for what works a moment longer than its session; not for what has worked for so many seconds."""
+        begin, pause = time.monotonic(), threading.Event()
+        self._ask_pace(seconds, left=1)
+        while self._ask_pace(seconds)["working"] and time.monotonic() < self.deadline:
+            pause.wait(0.05)
+        if not self._ask_pace(math.inf)["working"]:
+            self.waited = max(self.waited, time.monotonic() - begin)
+
+    def outlast(self) -> int:
+        """Wait long for what still works; how many have ended since the last window was closed."""
+        self.rest(LONG)
+        pace = self._ask_pace(LONG)
+        self.unfinished = pace["working"] > 0
+        return pace["ended"]
+
+    def _ask_pace(self, seconds: float, left: int = 0) -> dict:
+        return self.server.probe.ask("GET", "pace", older=seconds, left=left)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the server's clock go on by so many seconds at once."""
+        self.server.probe.extend("clock")
+        self.server.probe.ask("POST", "pass_time", seconds=seconds, patience=60)

@@ -1,0 +1,92 @@
+"""What an application raised, read from the log of its server: the error, the application's line, how often.
+
+An exception in a callback ends no session: Bokeh and Panel write it into the log and go on.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from sessionlab.agent.where import is_app_file, package_of, shown
+
+# what stands in the log before the traceback of something that nobody caught
+UNCAUGHT = re.compile(
+    r"error handling message|Exception in (?:callback|thread)|Uncaught exception|exception was never retrieved"
+    r"|raised an exception|failed with (?:the )?following"
+)
+TRACEBACK = "Traceback (most recent call last)"
+NEAR = 20  # lines after its announcement in which a traceback begins
+FRAME = re.compile(r'\s+File "(.+?)", line (\d+)')
+ENDS = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?:?$")  # the line that names the exception, at the margin
+GOES_ON = ("During handling of the above exception", "The above exception was the direct cause")
+MOST = 20  # different errors of an application
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of the application that nobody caught.
+
+    ``error`` such as ``ValueError: no work today``; ``location``, the application's last line in the traceback, as
+    ``app.py:12`` (may be empty); ``count``, how often it was raised while the application was looked at.
+    """
+
+    error: str
+    location: str
+    count: int
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        often = "once" if self.count == 1 else f"{self.count} times"
+        return f"raised {often}{f' at {self.location}' if self.location else ''}: {self.error}"
+
+
+def uncaught(lines: Sequence[str], more: Iterable[str] = (), apps: Sequence[str] = ()) -> tuple[Raised, ...]:
+    """The exceptions in ``lines`` of a log that nobody caught, the most frequent first, each once.
+
+    ``more`` are tracebacks that the server told otherwise: those of a script that raised while it built a page.
+    ``apps`` are what is served: of ``module:function`` the lines are known in an installed package as well.
+    """
+    packages = set(filter(None, map(package_of, apps))) or {""}
+    blocks = [*_blocks(lines), *(text.splitlines() for text in more)]
+    counts = collections.Counter(_told(block, packages) for block in blocks)
+    return tuple(Raised(error, location, count) for (error, location), count in counts.most_common(MOST))
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Every uncaught traceback, from its first line to the one that names the exception."""
+    place = 0
+    while place < len(lines):
+        if UNCAUGHT.search(lines[place]):
+            begin = next((n for n in range(place, min(place + NEAR, len(lines))) if TRACEBACK in lines[n]), None)
+            if begin is not None:
+                place = _end(lines, begin)
+                yield list(lines[begin : place + 1])
+        place += 1
+
+
+def _end(lines: Sequence[str], begin: int) -> int:
+    """The last line of the traceback that begins there, with all that it was raised from."""
+    place = begin
+    for number in range(begin + 1, len(lines)):
+        if lines[number].startswith((*GOES_ON, TRACEBACK)):
+            continue
+        if ENDS.match(lines[number]):
+            place = number
+            after = lines[number + 1] if number + 1 < len(lines) else ""
+            if not after.startswith(GOES_ON):
+                break
+        elif UNCAUGHT.search(lines[number]):
+            break
+    return max(place, begin)
+
+
+def _told(block: Sequence[str], packages: set[str]) -> tuple[str, str]:
+    frames = [frame for line in block if (frame := FRAME.match(line))]
+    frames = [frame for frame in frames if any(is_app_file(frame[1], package) for package in packages)]
+    error = next((line for line in reversed(block) if ENDS.match(line)), block[-1] if block else "an exception")
+    return error.strip()[:200], f"{shown(frames[-1][1])}:{frames[-1][2]}" if frames else ""

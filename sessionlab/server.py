@@ -1,0 +1,373 @@
+"""Start an application as a real server in a process of its own, and never leave it behind.
+
+    with serve("app.py", lifetime=2, check=0.5) as server:
+        print(server.url)
+
+    async with serving("app.py") as server:  # the event loop goes on meanwhile
+        ...
+
+The server is ``panel serve`` or ``bokeh serve``, started by ``agent/launch.py``; it ends when the lab ends,
+however that happens (``child.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import os
+import re
+import secrets
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from sessionlab.agent.where import FUNCTION
+from sessionlab.child import Child
+from sessionlab.errors import (
+    AppFailed,
+    AppNotFound,
+    InvalidOption,
+    PortTaken,
+    ServerNotReady,
+    SessionLabError,
+    UnknownOption,
+)
+from sessionlab.log import Log
+from sessionlab.probe.client import Probe
+
+HERE = Path(__file__).parent
+HOST = "127.0.0.1"
+MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+# option of `serve` -> flag of the server, and how seconds are written there
+DURATIONS = {
+    "lifetime": ("--unused-session-lifetime", 1000),
+    "check": ("--check-unused-sessions", 1000),
+    "keep_alive": ("--keep-alive", 1000),
+    "token_expiration": ("--session-token-expiration", 1),
+}
+
+
+def serve(
+    app: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    lifetime: float | None = None,
+    check: float | None = None,
+    token_expiration: float | None = None,
+    keep_alive: float | None = None,
+    port: int = 0,
+    framework: str = "panel",
+    panel_args: Sequence[str] = (),
+    env: dict[str, str] | None = None,
+    ready_timeout: float = 60.0,
+    elements: bool = False,
+    preload: bool | None = None,
+    **unknown,
+) -> Server:
+    """Start ``app`` on a loopback port and return when it answers.
+
+    Parameters
+    ----------
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    lifetime : seconds that a session without a connection is kept (``--unused-session-lifetime``).
+    check : seconds between two looks for such sessions (``--check-unused-sessions``).
+    token_expiration : whole seconds that the token in a page is accepted (``--session-token-expiration``).
+    keep_alive : seconds between two pings on a websocket (``--keep-alive``).
+    port : a port of your choice; by default the operating system chooses a free one.
+    framework : ``"panel"`` or ``"bokeh"``: which command serves.
+    panel_args : further arguments of ``panel serve`` or ``bokeh serve``, as on the command line.
+    env : environment variables for the server, besides those of this process.
+    ready_timeout : seconds that the server may take until its first page is built.
+    elements : log every element, Panel object and model from the start: see ``server.probe.elements()``.
+    preload : fork the server out of a process that has imported Panel, which starts it in a tenth of the time (Linux;
+        elsewhere it starts cold). Not for what is measured: memory, censuses, hunts. By default what
+        the environment says: ``SESSIONLAB_PRELOAD=1``.
+
+    Options that are None keep the default of the framework. The first page is asked for once, so that an
+    application that cannot run is an error here and not a page of the visitor; that session is discarded.
+
+    Raises
+    ------
+    AppNotFound, AppFailed (with the application's traceback), UnknownOption, InvalidOption, PortTaken,
+    ServerNotReady. In every case nothing is left running.
+    """
+    if unknown:
+        raise _unknown_option(next(iter(unknown)))
+    if framework not in ("panel", "bokeh"):
+        raise InvalidOption(f"framework={framework!r} is not known.", advice='use "panel" or "bokeh".')
+    durations = dict(lifetime=lifetime, check=check, keep_alive=keep_alive, token_expiration=token_expiration)
+    flags = [*_duration_flags(durations), *map(str, panel_args)]
+    apps = [app] if isinstance(app, str | os.PathLike) else list(app)
+    targets, extra_env = _targets(apps)
+    environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
+    preload = os.environ.get("SESSIONLAB_PRELOAD") == "1" if preload is None else preload
+    return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout, preload)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: str | os.PathLike | Sequence[str | os.PathLike], **options) -> AsyncIterator[Server]:
+    """`serve` for code that runs beside other code: neither the start nor the end holds up the event loop.
+
+    Parameters, options and errors are those of `serve`.
+    """
+    server = await asyncio.to_thread(serve, app, **options)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+def _unknown_option(name: str) -> UnknownOption:
+    options = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements", "preload"]
+    names = {flag.strip("-").replace("-", "_"): option for option, (flag, _) in DURATIONS.items()}
+    names |= {option: option for option in options}
+    near = difflib.get_close_matches(name, names, n=1)
+    return UnknownOption(
+        f"serve() has no option {name!r}.",
+        why="pn.serve() would swallow it without a word and keep its default.",
+        advice=f"did you mean {names[near[0]]!r}? Durations are in seconds here."
+        if near
+        else f"the options are {', '.join(options)}.",
+    )
+
+
+def _duration_flags(durations: dict[str, float | None]) -> list[str]:
+    flags = []
+    for name, seconds in durations.items():
+        if seconds is None:
+            continue
+        flag, per_second = DURATIONS[name]
+        number = round(seconds * per_second) if isinstance(seconds, int | float) else -1
+        least = 0 if name == "keep_alive" else 1
+        if number < least:
+            raise InvalidOption(
+                f"{name}={seconds!r} cannot be used.",
+                why=f"{flag} takes a whole number of {'milli' * (per_second == 1000)}seconds of at least {least}.",
+                advice="give seconds, as a number.",
+            )
+        flags += [flag, str(number)]
+    return flags
+
+
+def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, str]]:
+    """What stands on the command line for ``apps``, and the environment that it needs."""
+    targets, environment = [], {}
+    for app in map(str, apps):
+        if Path(app).exists():
+            targets.append(str(Path(app)))
+        elif MODULE_FUNCTION.fullmatch(app):
+            targets.append(str(HERE / "agent" / "function_app.py"))
+            environment = {FUNCTION: app, "SESSIONLAB_IMPORT_FROM": os.getcwd()}
+        else:
+            folder = Path(app).parent
+            near = difflib.get_close_matches(Path(app).name, os.listdir(folder) if folder.is_dir() else [], n=1)
+            raise AppNotFound(
+                f"There is no application {app!r}.",
+                why=f"Looked in the folder {folder.resolve()}." if folder.is_dir() else f"There is no folder {folder}.",
+                advice=(f"did you mean {str(folder / near[0])!r}? " if near else "")
+                + "An application is a script, a directory, a notebook, or module:function.",
+            )
+    return targets, environment
+
+
+class _StaysHere(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect on the server itself; one to an identity provider elsewhere is an answer."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urlsplit(newurl).hostname != HOST:
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class Server:
+    """A served application. Made by `serve`; ends with its ``with`` block, with `stop`, or with this process.
+
+    Attributes
+    ----------
+    url : address of the (first) application's page; ``urls`` maps every route to its address.
+    origin : ``http://127.0.0.1:PORT``.
+    port, pid : of the server's own process.
+    log : a `sessionlab.log.Log` with the lines that the server wrote.
+    probe : a `sessionlab.probe.client.Probe` that looks into the process: census, sessions, timeline, elements.
+    """
+
+    def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout, preload=False):
+        self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
+        self._environment, self._ready_timeout, self._preload = environment, ready_timeout, preload
+        self._token = secrets.token_urlsafe(16)  # kept over a restart, so that whoever watches goes on watching
+        self._start(port)
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def _command(self, port: int) -> list[str]:
+        launch = [sys.executable, "-P", "-m", "sessionlab.agent.launch", self.framework, "serve", *self._targets]
+        return [*launch, "--address", HOST, "--port", str(port), *self._flags]
+
+    def _start(self, port: int) -> None:
+        environment = {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token}
+        self._child = Child(self._command(port), environment, self._preload)
+        deadline = time.monotonic() + self._ready_timeout
+        try:
+            self._wait_until_listening(deadline, port)
+            self._wait_for_first_page(deadline)
+            self.probe = Probe(self.origin, self._token)
+            with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
+                self.probe.discard_unused()
+                self.probe.reset()
+        except BaseException:
+            self._child.release()
+            raise
+
+    def _wait_until_listening(self, deadline: float, port: int) -> None:
+        event = self.log.wait_for_event("listening", "exit", timeout=deadline - time.monotonic())
+        if event is None:
+            raise self._not_ready("The server did not open its port in time.")
+        if event["event"] == "exit":
+            self.log.wait_for_end(1.0)
+            raise self._ended_early(event["code"], port)
+        self.port = event["port"]
+        self.origin = f"http://{HOST}:{self.port}"
+        self.urls = {route: self.origin + event["prefix"] + route for route in event["routes"]}
+        wanted = "/" + Path(self._targets[0]).stem
+        self.url = self.urls.get(wanted) or next(iter(self.urls.values()))
+
+    def _ended_early(self, code: int, port: int) -> SessionLabError:
+        text = self.log.tail(30)
+        if "already in use" in text:
+            return PortTaken(
+                f"Port {port} is taken.", advice="leave `port` out, and the operating system chooses a free one."
+            )
+        if unrecognised := re.search(r"unrecognized arguments: (.*)", text):
+            return UnknownOption(
+                f"`{self.framework} serve` does not know {unrecognised[1]}.",
+                advice=f"`{self.framework} serve --help` lists its options.",
+            )
+        if "Error loading" in text:
+            return self._app_failed(text)
+        return ServerNotReady(
+            f"The server ended before it was ready, with exit code {code}.",
+            why=text or "It wrote nothing.",
+            advice=f"run `{self.framework} serve` with the same arguments in a terminal.",
+        )
+
+    def _wait_for_first_page(self, deadline: float) -> None:
+        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StaysHere)
+        for url in self.urls.values():
+            try:
+                with browser.open(url, timeout=max(0.1, deadline - time.monotonic())) as page:
+                    page.read()
+            except urllib.error.HTTPError as error:
+                # A page that asks for credentials is ready; one that failed is not.
+                if error.code >= 500:
+                    raise self._app_failed(self.log.tail(30)) from None
+            except (TimeoutError, urllib.error.URLError, ConnectionError):
+                # The connection breaks a moment before the guard has seen the process end.
+                if self.log.wait_for_event("exit", timeout=min(1.0, max(0.0, deadline - time.monotonic()))):
+                    raise self._app_failed(self.log.tail(30) + "\n(The process ended.)") from None
+                raise self._not_ready("The first page was not built in time.") from None
+            if failures := self.log.events("app-failed"):
+                raise self._app_failed(failures[0]["detail"] or failures[0]["error"])
+
+    def _app_failed(self, why: str) -> AppFailed:
+        return AppFailed(
+            f"{', '.join(self.apps)} could not be run.",
+            why=why,
+            advice="mend the error that the traceback ends with, then start again.",
+        )
+
+    def _not_ready(self, what: str) -> ServerNotReady:
+        if hasattr(signal, "SIGUSR1") and self.log.events("listening"):
+            # faulthandler in the served process answers with the line on which every thread stands
+            with contextlib.suppress(SessionLabError, OSError, TimeoutError):
+                self.kill(signal.SIGUSR1)
+                self.log.wait_for("in _run_module_as_main", timeout=2.0)  # the outermost call is told last
+        return ServerNotReady(
+            f"{what} ({self._ready_timeout:g} s)",
+            why=self.log.tail(30) or "It wrote nothing.",
+            advice="look at the last lines for what it waits for, or give it more time with ready_timeout=….",
+        )
+
+    def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
+        """End the server with signal ``how`` and start it again on the same port, with an empty log.
+
+        ``timeout`` are the seconds that it may take to end, which is long where it drains.
+        """
+        self.kill(how)
+        self.wait(timeout)
+        self._child.release()
+        self._start(self.port)
+
+    def twin(self) -> Server:
+        """A second server of the same application with the same options, on a port of its own."""
+        environment, timeout = self._environment, self._ready_timeout
+        return Server(self.framework, self.apps, self._targets, self._flags, environment, 0, timeout, self._preload)
+
+    def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
+        """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
+        self._child.kill(how)
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """The exit code of the server's process, waited for; minus the signal's number when one ended it."""
+        return self._child.wait(timeout)
+
+    def stop(self) -> None:
+        """Ask the server to end, then make sure that it and everything it started is gone. May be called twice."""
+        self._child.stop()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.stop()
+
+    # -- look ---------------------------------------------------------------------------------------------
+
+    def read_log(self, timeout: float = 5.0) -> list[str]:
+        """The lines of `log`, when all that the server has said so far has come through its pipe."""
+        self.probe.extend("log_mark")
+        number = len(self.log.events("log-mark")) + 1
+        self.probe.ask("POST", "log", number=number)
+        self.log.wait_for_event("log-mark", timeout=timeout, number=number)
+        return self.log.lines
+
+    @property
+    def log(self) -> Log:
+        return self._child.log
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.alive
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """Every live process that the server started or left behind, its own included."""
+        return self._child.processes
+
+    def __repr__(self) -> str:
+        return f"<Server {self.url} {'running' if self.alive else 'ended'}>"
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on loopback port ``port``."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) != 0

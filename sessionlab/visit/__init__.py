@@ -1,6 +1,0 @@
-"""Visitors: one session over a websocket without a browser, a tab of a real browser, or a crowd."""
-
-from sessionlab.visit.page import Page, get_page
-from sessionlab.visit.protocol import Session, visit
-
-__all__ = ["Page", "Session", "get_page", "visit"]
