@@ -218,8 +218,8 @@ class Server:
         deadline = time.monotonic() + self._ready_timeout
         try:
             self._wait_until_listening(deadline, port)
-            self._wait_for_first_page(deadline)
             self.probe = Probe(self.origin, self._token)
+            self._wait_for_first_page(deadline)
             with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
                 self.probe.discard_unused()
                 self.probe.reset()
@@ -268,14 +268,23 @@ class Server:
             except urllib.error.HTTPError as error:
                 # A page that asks for credentials is ready; one that failed is not.
                 if error.code >= 500:
+                    self._read_all_that_was_said()
                     raise self._app_failed(self.log.tail(30)) from None
             except (TimeoutError, urllib.error.URLError, ConnectionError):
                 # The connection breaks a moment before the guard has seen the process end.
                 if self.log.wait_for_event("exit", timeout=min(1.0, max(0.0, deadline - time.monotonic()))):
                     raise self._app_failed(self.log.tail(30) + "\n(The process ended.)") from None
                 raise self._not_ready("The first page was not built in time.") from None
+            self._read_all_that_was_said()
             if failures := self.log.events("app-failed"):
                 raise self._app_failed(failures[0]["detail"] or failures[0]["error"])
+
+    def _read_all_that_was_said(self) -> None:
+        """The page is there before the log, which comes through a pipe; a server that is busy is not waited for."""
+        patience, self.probe.timeout = self.probe.timeout, 2.0
+        with contextlib.suppress(SessionLabError, TimeoutError):
+            self.read_log(timeout=1.0)
+        self.probe.timeout = patience
 
     def _app_failed(self, why: str) -> AppFailed:
         return AppFailed(

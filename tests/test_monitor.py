@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import signal
 import subprocess
@@ -330,7 +331,18 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypa
     monkeypatch.delenv("SESSIONLAB_PRELOAD")  # its processes are looked for in its family
     sessionlab = str(Path(sys.executable).with_name("sessionlab"))
     command = [sessionlab, "serve", str(app()), "--", "--unused-session-lifetime", "2000"]
-    lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        interrupted_and_gone(lab)
+    except subprocess.TimeoutExpired:
+        lab.send_signal(signal.SIGABRT)  # it tells where it stands
+        pytest.fail(lab.communicate()[1])
+    finally:
+        lab.kill()
+
+
+def interrupted_and_gone(lab: subprocess.Popen) -> None:
     lines = [lab.stdout.readline() for _ in range(3)]
     addresses = [re.search(r"http://127\.0\.0\.1:\d+/\w+", line)[0] for line in lines[:2]]
     assert addresses[0].endswith("/app") and addresses[1].endswith("/session_monitor")
