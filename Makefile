@@ -33,9 +33,10 @@ browser: $(READY)
 # More tests at a time than there are cores: much of what they do is waiting.
 PARALLEL := -n $(or $(WORKERS),3) --dist loadgroup --no-loadscope-reorder
 
-check: $(READY)  ## style, and the tests that start no server: under a minute
+check: $(READY)  ## style, types, and the tests that start no server: a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 -q -m "not server and not slow" tests
 
 test: $(READY) browser  ## the tests, and every notebook run and compared; PYTEST="tests/test_serve.py" for a part
@@ -73,6 +74,6 @@ lock: $(READY)  ## a new requirements.lock from pyproject.toml
 	  --no-emit-index-url --no-header --upgrade pyproject.toml --output-file requirements.lock
 
 clean:  ## everything that the commands above made
-	rm -rf $(ENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(ENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

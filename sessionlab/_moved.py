@@ -63,6 +63,6 @@ def _new(old: str) -> str:
 
 
 def install() -> None:
-    """Look for the old names, after everything else has been looked for."""
+    """Look for the old names."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+        sys.meta_path.insert(0, _Finder())  # first: an old folder may still be there, with what was compiled

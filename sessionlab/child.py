@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import psutil
 
@@ -45,7 +46,7 @@ class Child:
         )
         # Without this, a child that nobody stopped would live as long as the interpreter.
         self.release = weakref.finalize(self, _let_go, self.guard)
-        self.log.follow(self.guard.stdout)
+        self.log.follow(cast(BinaryIO, self.guard.stdout))
         event = self.log.wait_for_event("started", "exit", timeout=30)
         if event is None or event["event"] == "exit":
             self.release()
@@ -97,7 +98,8 @@ class Child:
 
 def _let_go(guard: subprocess.Popen | Guard) -> None:
     """Close the guard's standard input, upon which it ends the child, and wait until it has."""
-    guard.stdin.close()
+    if guard.stdin is not None:
+        guard.stdin.close()
     try:
         guard.wait(timeout=10)
     except subprocess.TimeoutExpired:

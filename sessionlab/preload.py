@@ -30,10 +30,9 @@ class Guard:
 
     def __init__(self, pid: int, stdin, stdout):
         self.pid, self.stdin, self.stdout = pid, stdin, stdout
-        try:
+        self._handle: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
             self._handle = os.pidfd_open(pid)
-        except ProcessLookupError:  # it has ended already
-            self._handle = None
 
     def poll(self) -> int | None:
         try:
@@ -46,7 +45,7 @@ class Guard:
         """Wait for its end; whose exit code nobody needs."""
         if self._handle is not None:
             if not select.select([self._handle], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(f"guard {self.pid}", timeout)
+                raise subprocess.TimeoutExpired(f"guard {self.pid}", timeout or 0)
             os.close(self._handle)
             self._handle = None
         return 0

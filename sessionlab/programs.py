@@ -71,7 +71,8 @@ def _listed(app) -> list[str]:
 
 def _programs(app) -> Iterator[tuple[Path, ast.AST | None]]:
     """Every file of the applications with its tree, and the files beside them that they import, each once."""
-    waiting, seen = [], set()
+    waiting: list[Path] = []
+    seen: set[Path] = set()
     for each in map(Path, _listed(app)):
         waiting += sorted([*each.glob("*.py"), *each.glob("*.ipynb")]) if each.is_dir() else [each]
     while waiting and len(seen) < MOST:

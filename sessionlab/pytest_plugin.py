@@ -138,7 +138,7 @@ def check(item, limits: Limits) -> None:
 
     app = _found(item, limits.app)
     try:
-        result = lab.hunt(app, **limits.options)
+        result = lab.hunt(app, **(limits.options or {}))
     except SessionLabError as error:
         pytest.fail(f"{limits.app} could not be hunted.\n{error}", pytrace=False)
     item.add_report_section("call", "session leaks", str(result))
@@ -225,7 +225,7 @@ def visitor():
         return sessions[-1]
 
     yield start
-    still_open = [session for session in sessions if session.page is not None and not session.closed]
+    still_open = [session for session in sessions if hasattr(session, "page") and not session.closed]
     if still_open:
         import asyncio  # not in every run of pytest
 

@@ -83,9 +83,10 @@ def text(result, width: int = 100) -> str:
     """The result as plain text."""
     from rich.console import Console
 
-    console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
+    written = io.StringIO()
+    console = Console(width=width, file=written, color_system=None, highlight=False)
     console.print(renderable(result))
-    return console.file.getvalue().rstrip()
+    return written.getvalue().rstrip()
 
 
 def fragment(result) -> str:

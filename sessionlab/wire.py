@@ -50,7 +50,7 @@ class Proxy:
         self.state, self.latency = "up", 0.0
         self.history: list[Action] = []
         self.watchers: list[Callable[[str], None]] = []
-        self.connections: dict[asyncio.Task, list[asyncio.StreamWriter]] = {}
+        self.connections: dict[asyncio.Task, list[socket.socket | asyncio.StreamWriter]] = {}
         self._changed = asyncio.Event()  # set, and replaced, at every change of state
         self._one_at_a_time = asyncio.Lock()
         self._timer: asyncio.Task | None = None
@@ -164,16 +164,19 @@ class Proxy:
     # -- bytes --------------------------------------------------------------------------------------------
 
     async def _connect(self, client: socket.socket) -> None:
-        sides = self.connections[asyncio.current_task()]
+        task = asyncio.current_task()
+        assert task is not None, "it runs as one"
+        sides = self.connections[task]
         try:
             await self._pass(None)
             server, to_server = await asyncio.open_connection(*self.upstream)
             sides.append(to_server)
-            client, sides[0] = await asyncio.open_connection(sock=client)
+            from_client, to_client = await asyncio.open_connection(sock=client)
+            sides[0] = to_client
             async with asyncio.TaskGroup() as both_ways:
-                both_ways.create_task(self._carry(client, to_server))
-                both_ways.create_task(self._carry(server, sides[0]))
-            for writer in sides:
+                both_ways.create_task(self._carry(from_client, to_server))
+                both_ways.create_task(self._carry(server, to_client))
+            for writer in (to_client, to_server):
                 writer.close()
                 await writer.wait_closed()
         except* OSError:
@@ -244,7 +247,7 @@ def _hang_up(side: socket.socket | asyncio.StreamWriter, how: str) -> None:
     writer = side if isinstance(side, asyncio.StreamWriter) else None
     if writer and writer.transport.is_closing():
         return
-    wire = writer.get_extra_info("socket") if writer else side
+    wire = side.get_extra_info("socket") if isinstance(side, asyncio.StreamWriter) else side
     with contextlib.suppress(OSError):
         if how == "rst":
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)

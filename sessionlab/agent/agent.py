@@ -264,7 +264,7 @@ class AgentHandler(tornado.web.RequestHandler):
         if any(name in self.request.headers for name in _FORWARDED):
             return False
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            address = self.request.connection.stream.socket.getpeername()[0]
+            address = self.request.connection.stream.socket.getpeername()[0]  # type: ignore[union-attr]  # or it raises
             address = ipaddress.ip_address(address)
             return (getattr(address, "ipv4_mapped", None) or address).is_loopback
         return False
@@ -284,8 +284,8 @@ class AgentHandler(tornado.web.RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps({**answer, **self.agent.workers.answer()}))
 
-    def write_error(self, status: int, **kwargs) -> None:
-        error = "".join(traceback.format_exception(*kwargs["exc_info"])) if status >= 500 else self._reason
+    def write_error(self, status_code: int, **kwargs) -> None:
+        error = "".join(traceback.format_exception(*kwargs["exc_info"])) if status_code >= 500 else self._reason
         self.finish(json.dumps({"error": error}))
 
     def text(self, name: str) -> str:

@@ -28,7 +28,8 @@ class AtWork:
     def __init__(self) -> None:
         self._own: dict[str, str] = {}
         self._own = self._working()
-        self._left = self._marked = frozenset()
+        self._left: frozenset = frozenset()
+        self._marked: frozenset = frozenset()
         self._kinds: dict[str, str] = {}  # of the last look
         self._since: dict[str, float] = {}  # when the last of a kind ended, or the first began
         self._longest: dict[str, float] = {}  # seconds in which some of a kind worked and none ended, at most

@@ -114,13 +114,14 @@ class Inside:
                     function = function.func
                 codes[getattr(function, "__func__", function).__code__] = describe(function)
 
-        unloading = [
-            getattr(handler, "_on_server_unloaded", None)
+        handlers = [
+            handler
             for server in self._agent.tornados
             for context in server._applications.values()
             for handler in context.application.handlers
         ]
-        unloading = [function for function in unloading if function is not None and is_app_function(function)]
+        unloading = [f for handler in handlers if (f := getattr(handler, "_on_server_unloaded", None)) is not None]
+        unloading = [function for function in unloading if is_app_function(function)]
         codes.update({function.__code__: describe(function) for function in unloading})
 
         def called(frame, event, argument):

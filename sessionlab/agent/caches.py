@@ -60,7 +60,7 @@ def _caches(files: tuple[str, ...]) -> dict[str, tuple]:
         tree, constants = _parsed(file)
         for node in ast.walk(tree) if tree else ():
             owner = node.name if isinstance(node, ast.ClassDef) else None
-            for function in node.body if owner or isinstance(node, ast.Module) else ():
+            for function in node.body if isinstance(node, ast.ClassDef | ast.Module) else ():
                 if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                     continue
                 for decorator in function.decorator_list:

@@ -70,7 +70,7 @@ def purge_timers(loop: asyncio.AbstractEventLoop) -> int:
         timer._scheduled = not timer._cancelled
     dropped = len(scheduled) - len(alive)
     heapq.heapify(alive)
-    loop._scheduled, loop._timer_cancelled_count = alive, 0
+    vars(loop).update(_scheduled=alive, _timer_cancelled_count=0)
     return dropped
 
 
@@ -135,7 +135,7 @@ def census(
     begin = time.monotonic()
     found = tally()
     found.update(frozen)
-    by = collections.defaultdict(dict)
+    by: dict[str, dict] = collections.defaultdict(dict)
     for (what, name), number in found.most_common():
         by[what][name] = number
     tasks, timers = len(tasks_at_work()), _timers()

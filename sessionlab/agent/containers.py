@@ -19,6 +19,7 @@ import logging
 import sys
 import types
 import weakref
+from collections.abc import Callable
 
 from sessionlab.agent.plain import (
     body_of,
@@ -34,7 +35,7 @@ from sessionlab.agent.plain import (
 )
 from sessionlab.agent.where import is_lab
 
-_LENGTHS = {kind: kind.__len__ for kind in (list, dict, set, collections.deque)}
+_LENGTHS: dict[type, Callable] = {kind: kind.__len__ for kind in (list, dict, set, collections.deque)}
 _WEAK = (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _LRU = type(functools.lru_cache(lambda: None))
 _HOPS = 3  # how far a container's owner is looked for
@@ -71,7 +72,7 @@ class Containers:
             grown = sorted((row for row in grown if row[0] > 0), key=lambda row: -row[0])[:most]
         numbers, things = [row[:2] for row in grown], [row[2] for row in grown]
         del grown  # it would be found as a holder
-        rows = [_row(*n, thing, owner) for n, thing, owner in zip(numbers, things, _owners(things), strict=True)]
+        rows = [_row(n, m, thing, own) for (n, m), thing, own in zip(numbers, things, _owners(things), strict=True)]
         return [row for row in rows if row["weak"] < row["length"] and not is_lab(row["owner"])]
 
     def _at_mark(self, thing) -> float:
@@ -121,7 +122,7 @@ def _no_collection():
             gc.enable()
 
 
-def _row(grew: int, length: int, thing, owner: str) -> dict:
+def _row(grew: float, length: int, thing, owner: str) -> dict:
     kind = type(thing)
     limit, weak, newest = None, 0, None
     if kind is _LRU:
@@ -152,7 +153,7 @@ def _owners(things: list) -> list[str]:
         if not level:
             break
         referrers = gc.get_referrers(*level.values())
-        holders = {}
+        holders: dict = {}
         skip = {id(things), id(level), id(referrers)}
         for holder in referrers:
             if id(holder) in skip or is_a(holder, types.FrameType):

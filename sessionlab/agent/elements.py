@@ -36,6 +36,13 @@ class _Object(weakref.ref):
     """What is remembered about a live object, without holding it."""
 
     __slots__ = ("key", "kind", "made", "maker", "number", "session", "type")
+    key: int
+    kind: str
+    made: str
+    maker: str
+    number: int
+    session: str
+    type: str
 
 
 class Elements:
@@ -82,7 +89,7 @@ class Elements:
         self._patches.undo()
         self._watched = weakref.WeakSet()
         self._live.clear()
-        with contextlib.suppress(ValueError):
+        if self._importer in sys.meta_path:
             sys.meta_path.remove(self._importer)
 
     def flush(self) -> None:

@@ -14,6 +14,7 @@ import asyncio
 import gc
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Iterable
 
@@ -77,7 +78,7 @@ class Walk:
 
     def subtree(self, tops: Iterable[int]) -> dict[int, list[int]]:
         """For each young thing at the end of an edge, the places of all that hangs there, itself first."""
-        wanted = {top: [] for top in tops}
+        wanted: dict[int, list[int]] = {top: [] for top in tops}
         for place, top in self._tops.items():
             if top in wanted:
                 wanted[top].append(place)
@@ -230,11 +231,12 @@ def _roots():
 
 def _frames_of_threads() -> dict[int, list]:
     """What the running functions of every other thread hold, by the thread's number."""
-    held = {}
+    held: dict[int, list] = {}
     mine = threading.get_ident()
     for number, frame in sys._current_frames().items():
         values = held[number] = []
-        while frame is not None and number != mine:
-            values.extend(frame.f_locals.values())
-            frame = frame.f_back
+        above: types.FrameType | None = frame
+        while above is not None and number != mine:
+            values.extend(above.f_locals.values())
+            above = above.f_back
     return held

@@ -9,14 +9,13 @@ import asyncio
 import collections
 import gc
 import itertools
-import threading
 import types
 
 from sessionlab.agent import names
 from sessionlab.agent.graph import Walk
 from sessionlab.agent.ledger import Ledger
 from sessionlab.agent.plain import is_a, own_dict, qualname_of
-from sessionlab.agent.running import holds_running, payload_of
+from sessionlab.agent.running import THREADS, holds_running, payload_of
 
 CONTAINERS = (list, dict, set, collections.deque, names.LRU)
 
@@ -36,7 +35,7 @@ class Group:
 
     def cap(self, walk: Walk, ledger: Ledger, trees: dict[int, list[int]]) -> None:
         """Count no more young things than there are more of their types."""
-        kinds = collections.defaultdict(lambda: [0] * len(self.below))
+        kinds: dict[int, list[int]] = collections.defaultdict(lambda: [0] * len(self.below))
         for top in self.tops:
             for place in trees.get(top, [top]):
                 if place in walk.young:
@@ -79,7 +78,7 @@ def groups_of(walk: Walk, ledger: Ledger, running: list[collections.Counter]) ->
     for place, tops in walk.edges.items():
         holder = walk.things[place]
         items = ledger.grew(holder)
-        kinds = collections.defaultdict(list)
+        kinds: dict[int, list[int]] = collections.defaultdict(list)
         for top in dict.fromkeys(tops):
             kinds[kind_of_edge(walk, place, holder, walk.things[top])].append(top)
         for kind, some in kinds.items():
@@ -108,7 +107,7 @@ def groups_of(walk: Walk, ledger: Ledger, running: list[collections.Counter]) ->
 
 def kind_of_edge(walk: Walk, place: int, holder, thing):
     """What tells apart the things that one holder holds for unlike reasons; None where all are alike."""
-    if holder is threading._active:
+    if holder is THREADS:
         return names.described(thing)
     above = walk.things[walk.above[place]] if walk.above[place] >= 0 else None
     if is_a(holder, asyncio.AbstractEventLoop):

@@ -43,7 +43,7 @@ def report_listening() -> None:
         original(self, applications, *args, **kwargs)
         announce(event="listening", port=self.port, prefix=self.prefix, routes=sorted(self._tornado._applications))
 
-    Server.__init__ = init
+    Server.__init__ = init  # type: ignore[method-assign]
 
 
 def report_failures() -> None:
@@ -59,7 +59,7 @@ def report_failures() -> None:
             if handler.failed:
                 announce(event="app-failed", error=handler.error, detail=handler.error_detail)
 
-    Application.initialize_document = initialize_document
+    Application.initialize_document = initialize_document  # type: ignore[method-assign]
 
 
 def prepare() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
     if framework == "panel":
         from panel.command import main as command
     else:
-        from bokeh.__main__ import main as command
+        from bokeh.__main__ import main as command  # type: ignore[assignment]
     sys.exit(command())
 
 

@@ -39,7 +39,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
         and not (is_a(x, types.MethodType) and walk.hangs(x.__self__))  # what a thread is about to run
         and not any(map(_of_nobody, (module_of(type(x)), read(x, "__module__"))))
     ]
-    kinds = collections.defaultdict(lambda: [0] * len(ledger.cohorts))
+    kinds: dict = collections.defaultdict(lambda: [0] * len(ledger.cohorts))
     for thing in lost:
         if (cohort := ledger.cohort(id(thing))) is not None:
             kinds[id(type(thing))][cohort] += 1
@@ -50,7 +50,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
     if not lost or not (all(below) or all(n > 0 for n in called)):
         return None
     ids = {id(x) for x in lost}
-    held = set()
+    held: set[int] = set()
     for thing in lost:
         held.update(id(x) for x in gc.get_referents(thing) if id(x) in ids and x is not thing)
     tops = [x for x in lost if id(x) not in held] or lost

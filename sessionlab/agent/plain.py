@@ -74,7 +74,7 @@ def items_of(container) -> list:
 
 def slots_of(thing) -> dict:
     """The attributes of an instance that stand in slots, by name."""
-    found = {}
+    found: dict = {}
     for cls in mro(type(thing)):
         for name, member in tuple(body_of(cls).items()):
             if type(member) is types.MemberDescriptorType:

@@ -51,7 +51,7 @@ class Retainers:
         self._running: list[collections.Counter] = []  # what runs, by its label, at each turn
         self._growing: dict = {}  # what to watch, by the name of the holder
         self._tracer: Tracer | None = None
-        self._weights: dict[int, int] = {}  # of single values, when the tracing began
+        self._weights: dict[tuple[int, int], int] = {}  # of single values, when the tracing began
         self._agent = weakref.ref(agent)
 
     async def pace(self, ask) -> dict:
@@ -97,16 +97,17 @@ class Retainers:
             self._tracer = Tracer(self._growing, by_id, label)
             self._tracer.start()
             return {}
-        lines, heap = self._tracer.stop(), self._tracer.heap.most_common(20)
-        self._tracer = None
+        tracer, self._tracer = self._tracer, None
+        lines, heap = (tracer.stop(), tracer.heap.most_common(20)) if tracer else ({}, [])
         return {"lines": lines, "heap": dict(heap)}
 
     async def holders(self, ask) -> dict:
         await settle()
         begin = time.monotonic()
         connection = getattr(ask.request, "connection", None)
-        mine = [asyncio.current_task(), ask, ask.request, connection, getattr(connection, "stream", None)]
-        mine += [asyncio.current_task().get_coro(), contextvars.copy_context()]
+        task = asyncio.current_task()
+        mine = [task, ask, ask.request, connection, getattr(connection, "stream", None)]
+        mine += [task and task.get_coro(), contextvars.copy_context()]
         walk = Walk(self.ledger, mine)
         files = source.app_files(self._scripts())
         rows, small, self._growing = _rows(walk, self.ledger, files, self._running)

@@ -67,7 +67,7 @@ class EventRing:
         Returns a dict with ``events`` (each with its number ``n``), ``next`` (the number to ask for next time)
         and ``dropped`` (how many of those asked for had already made room).
         """
-        bodies = []
+        bodies: list = []
         with self._lock:
             place, at = self._start, self.first
             while at < self.next and len(bodies) < most:

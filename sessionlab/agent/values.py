@@ -45,7 +45,7 @@ def rows_of(walk: Walk, before: dict[tuple[int, int], int]) -> list[dict]:
     """
     gained = {key: more for key, size in weigh().items() if (more := size - before.get(key, size)) >= LEAST}
     grown = {number for number, _ in gained}
-    rows = []
+    rows: list[dict] = []
     for place, thing in enumerate(walk.things):
         for holder in (thing, *_unknown(thing)) if place not in walk._tops else ():
             for number, value in enumerate(gc.get_referents(holder)) if id(holder) in grown else ():
@@ -55,7 +55,7 @@ def rows_of(walk: Walk, before: dict[tuple[int, int], int]) -> list[dict]:
                     rows.append(
                         {"holder": names.path_name(way), "what": what, "bytes": more, "owner": owner_of_way(way)}
                     )
-    return sorted(rows, key=lambda row: -row["bytes"])[:MOST]
+    return sorted(rows, key=lambda row: row["bytes"], reverse=True)[:MOST]
 
 
 def _unknown(thing) -> list[dict]:

@@ -61,7 +61,7 @@ def app_line(depth: int = 1, within: types.CodeType | None = None) -> tuple[str,
     strings when only libraries stand on the stack; the callback of a script's own lines is ``"<module>"``.
     With ``within``, only what was called by that code is looked at.
     """
-    frame = sys._getframe(depth + 1)
+    frame: types.FrameType | None = sys._getframe(depth + 1)
     while frame is not None and frame.f_code is not within and not is_app_file(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None or frame.f_code is within:

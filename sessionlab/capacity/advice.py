@@ -28,7 +28,7 @@ class Wanted(Shown):
     rate: float | None = None
     stay: float = 600.0
     outage: float = 30.0
-    memory: int = 2 * 2**30
+    memory: float = 2 * 2**30
 
     def __post_init__(self):
         for name in ("rate", "stay", "outage", "memory"):

@@ -120,8 +120,10 @@ class _Crowd:
                 self._sessions.append(await visit(self._server.url))
             return
 
+        rate = self._rate
+
         async def one(place: int) -> None:
-            await asyncio.sleep(max(0.0, begin + place / self._rate - time.perf_counter()))
+            await asyncio.sleep(max(0.0, begin + place / rate - time.perf_counter()))
             self._sessions.append(await visit(self._server.url))
 
         await asyncio.gather(*(one(place) for place in range(number)))

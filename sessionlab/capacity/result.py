@@ -83,7 +83,7 @@ class Load(Shown):
     @property
     def build(self) -> float:
         """Seconds to build a session while all the others are open: the median of the last step."""
-        return self.steps[-1].build
+        return self.steps[-1].build or 0.0
 
     @cached_property
     def advice(self) -> Advice:

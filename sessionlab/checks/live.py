@@ -61,7 +61,7 @@ class Bench:
     browser: bool
     tell: Callable[[str], None]
     findings: dict[str, Finding] = field(default_factory=dict)
-    settings: Settings | None = None
+    settings: Settings = field(init=False)
     page: dict = field(default_factory=dict)
 
     def wants(self, *names: str) -> bool:

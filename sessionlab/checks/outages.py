@@ -304,11 +304,11 @@ async def _aged(bench: Bench, browser) -> None:
                 if lasts == TOKENS[-1]:
                     raise
     expires = bench.settings.token_expiration
-    lasts = f"Tokens last {duration(expires)} (--session-token-expiration)"
+    tokens = f"Tokens last {duration(expires)} (--session-token-expiration)"
     if what == "resumed":
-        bench.found("reconnect.token", "pass", f"{lasts}; a page older than its token was let back in.")
+        bench.found("reconnect.token", "pass", f"{tokens}; a page older than its token was let back in.")
         return
-    measured = f"{lasts}. A page older than its token was refused, though its session lived."
+    measured = f"{tokens}. A page older than its token was refused, though its session lived."
     if expires >= VISIT:
         bench.found("reconnect.token", "pass", measured)
         return

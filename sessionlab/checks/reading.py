@@ -114,7 +114,8 @@ def _unbounded(source: Source, decorator: ast.expr) -> str:
     if name == "functools.cache":
         return "functools.cache"
     if name == "functools.lru_cache":
-        size = given.get("maxsize") or (decorator.args[0] if getattr(decorator, "args", None) else ast.Constant(128))
+        first = decorator.args[:1] if isinstance(decorator, ast.Call) else []
+        size = given.get("maxsize") or (first[0] if first else ast.Constant(128))
         return "functools.lru_cache(maxsize=None)" if isinstance(size, ast.Constant) and size.value is None else ""
     if re.fullmatch(r"panel\b.*\bcache", name) and not {"max_items", "ttl", "per_session"} & given.keys():
         return "pn.cache"

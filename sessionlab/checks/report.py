@@ -60,9 +60,10 @@ def text(result: AuditResult, width: int = 120) -> str:
     """The result as plain text."""
     from rich.console import Console
 
-    console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
+    written = io.StringIO()
+    console = Console(width=width, file=written, color_system=None, highlight=False)
     console.print(renderable(result))
-    return "\n".join(line.rstrip() for line in console.file.getvalue().rstrip().splitlines())
+    return "\n".join(line.rstrip() for line in written.getvalue().rstrip().splitlines())
 
 
 # -- HTML -----------------------------------------------------------------------------------------------------------

@@ -144,7 +144,8 @@ async def _use(bench: Bench, server: Server) -> None:
     first, other = await _open(bench, server, 2)
     sessions = [first, other]
     try:
-        if bench.scenario.interact is use_widgets:
+        interact: object = bench.scenario.interact
+        if interact is use_widgets:
             seen = len(server.log.lines)
 
             async def note(step: str) -> None:
@@ -172,7 +173,7 @@ async def _use(bench: Bench, server: Server) -> None:
     _errors(bench, errors)
 
 
-def _errors(bench: Bench, errors: list[tuple[str, str]]) -> None:
+def _errors(bench: Bench, errors: list[tuple[str, Raised]]) -> None:
     # blocks have a check of their own
     errors = [(step, raised) for step, raised in errors if "mismatched block_expiration" not in raised.error]
     if bench.scenario.interact is None:

@@ -28,7 +28,7 @@ class Source:
     served: bool
     names: dict[str, str] = field(repr=False)
 
-    def line(self, node: ast.AST) -> str:
+    def line(self, node: ast.expr | ast.stmt) -> str:
         return f"{self.shown}:{node.lineno}"
 
     def dotted(self, node: ast.AST) -> str:

@@ -17,9 +17,14 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sessionlab.client.tab import RECORDER, Tab
 from sessionlab.errors import NoBrowser, VisitFailed, WrongBrowserPath
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as Chromium
+    from playwright.async_api import Playwright
 
 # The headless shell is the same engine without windows. It opens a page with a third of the processor time.
 SHELL = "chromium-headless-shell"
@@ -130,16 +135,17 @@ class Browser:
 
     def __init__(self, path: str | os.PathLike | None = None):
         self.path = None if path is None else Path(path)
-        self._playwright = self._chromium = None
+        self._playwright: Playwright | None = None
+        self._chromium: Chromium | None = None
 
     async def start(self) -> Browser:
         try:
             from playwright.async_api import Error, async_playwright
         except ImportError:
             raise NoBrowser("Playwright is not installed.", advice='run `pip install "sessionlab[lab]"`.') from None
-        self._playwright = await async_playwright().start()
+        self._playwright = playwright = await async_playwright().start()
         try:
-            chromium = self._playwright.chromium
+            chromium = playwright.chromium
             self.path = self.path or find_chromium(Path(chromium.executable_path))
             self._chromium = await chromium.launch(
                 executable_path=self.path,
@@ -190,7 +196,7 @@ class Browser:
 
     @property
     def version(self) -> str:
-        return self._chromium.version
+        return self._chromium.version if self._chromium is not None else ""
 
     async def close(self) -> None:
         """End the browser and its driver. May be called twice."""
@@ -221,7 +227,7 @@ def _root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _not_started(path: Path, message: str) -> NoBrowser:
+def _not_started(path: Path | None, message: str) -> NoBrowser:
     said = [
         line for line in message.partition("Call log:")[0].splitlines() if line.strip() and "<launching>" not in line
     ]

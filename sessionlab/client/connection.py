@@ -14,7 +14,13 @@ from typing import NamedTuple
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    WebSocketProtocol13,
+    websocket_connect,
+)
 
 from sessionlab.client.page import ADDRESSES
 from sessionlab.client.shown import Shown
@@ -67,9 +73,10 @@ class Connection:
         self._acknowledged = loop.create_future()
         self._ended = loop.create_future()
         self._leaving: Closed | None = None
-        self._socket = None
-        self._protocol = None  # Tornado's; it knows how the connection ended
+        self._protocol: WebSocketProtocol13 | None = None  # it knows how the connection ended
         self._dismissed = False  # the server sent a closing frame
+
+    _socket: WebSocketClientConnection  # once it is open
 
     @classmethod
     async def open(
@@ -98,7 +105,7 @@ class Connection:
         try:
             self._socket = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.add_done_callback(_close_unwanted)
+            asyncio.ensure_future(opening).add_done_callback(_close_unwanted)
             raise
         except HTTPClientError as error:
             answer = "no answer in time" if error.code == 599 else f"HTTP {error.code} {error.message}"
@@ -137,7 +144,7 @@ class Connection:
     @property
     def headers(self) -> HTTPHeaders:
         """Of the answer that made it a websocket."""
-        return self._socket.headers
+        return self._socket.headers or HTTPHeaders()
 
     # -- sending -----------------------------------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ class Connection:
                 advice="reconnect() first, as the page would.",
             )
         message_id = str(next(self._ids))
-        header = {"msgid": message_id, "msgtype": type}
+        header: dict = {"msgid": message_id, "msgtype": type}
         if buffers:
             header["num_buffers"] = len(buffers)
         frames: list = [json.dumps(header), "{}", json.dumps(content, separators=(",", ":"))]
@@ -191,7 +198,8 @@ class Connection:
         if self.closed:
             return
         self._leaving = self._leaving or Closed(1006, "", "visitor")
-        self._protocol.stream.close()
+        if self._protocol is not None and self._protocol.stream is not None:
+            self._protocol.stream.close()
         self._end()
 
     # -- receiving: called by Tornado for each frame -------------------------------------------------------------
@@ -206,7 +214,7 @@ class Connection:
         frames.append(frame)
         count = len(frames)
         if count < 3:
-            if count == 1 and self._protocol is not None:
+            if count == 1 and self._protocol is not None and self._protocol.stream is not None:
                 _acknowledge(self._protocol.stream.socket)
             return
         if count == 3:
@@ -224,10 +232,11 @@ class Connection:
             if not self._acknowledged.done():
                 self._acknowledged.set_result(None)
             return
-        reply, then = self._replies.get(message.reply_to, (None, None))
-        if reply is None:
+        if (waiting := self._replies.get(message.reply_to or "")) is None:
             self._on_push(message)
-        elif not reply.done():
+            return
+        reply, then = waiting
+        if not reply.done():
             try:
                 reply.set_result(then(message)) if message.type != "ERROR" else reply.set_exception(error_in(message))
             except Exception as error:  # what cannot be understood concerns the one who asked
@@ -244,7 +253,7 @@ class Connection:
             return
         if self._leaving:
             self.closed = self._leaving
-        elif self._dismissed:
+        elif self._dismissed and self._protocol is not None:
             self.closed = Closed(self._protocol.close_code or 1005, self._protocol.close_reason or "", "server")
         else:
             self.closed = Closed(1006, "", "network")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
 from urllib.request import Request
@@ -29,14 +29,14 @@ class Cookies(Mapping[str, str]):
         told = Message()
         for line in headers.get_list("Set-Cookie"):
             told["Set-Cookie"] = line
-        self._jar.extract_cookies(types.SimpleNamespace(info=lambda: told), _request(url))
+        self._jar.extract_cookies(_Answer(told), _request(url))  # type: ignore[arg-type]  # all that it asks for
 
     def sent_with(self, url: str, headers: Mapping[str, str] | None = None) -> HTTPHeaders:
         """The ``headers`` of a request to ``url``, with the cookies that go with it."""
         request, lines = _request(url), HTTPHeaders(headers or {})
         self._jar.add_cookie_header(request)
-        if request.has_header("Cookie"):
-            lines["Cookie"] = request.get_header("Cookie")
+        if cookie := request.get_header("Cookie"):
+            lines["Cookie"] = cookie
         return lines
 
     def __getitem__(self, name: str) -> str:
@@ -50,6 +50,16 @@ class Cookies(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"<cookies {', '.join(self)}>"  # the values may be secrets
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer as the jar asks for it."""
+
+    told: Message
+
+    def info(self) -> Message:
+        return self.told
 
 
 def _request(url: str) -> Request:

@@ -178,16 +178,17 @@ async def _visit(url: str, begin: float, stay: float, during, timeout: float) ->
                 await asyncio.sleep(stay)
     except (SessionLabError, OSError) as failure:
         error = str(failure).partition("\n")[0]
-    if session.timings is not None:
+    if hasattr(session, "timings"):
         return Visitor(begin, session.timings.page, session.timings.connect, session.timings.pull, error)
-    return Visitor(begin, session.page.seconds if session.page else None, error=error)
+    return Visitor(begin, session.page.seconds if hasattr(session, "page") else None, error=error)
 
 
 class _Watch:
     """What the server itself says about the time of a crowd; nothing without a probe that answers."""
 
     def __init__(self, probe: Probe | None):
-        self._probe, self._since = probe, None
+        self._probe = probe
+        self._since: int | None = None
         self.created: tuple[float, ...] = ()
         self.cpu: float | None = None
 
@@ -199,7 +200,7 @@ class _Watch:
                 self._since = self._probe.timeline(since=1 << 60).next
 
     def end(self) -> None:
-        if self._since is not None:
+        if self._probe is not None and self._since is not None:
             with contextlib.suppress(SessionLabError, psutil.Error):
                 events = self._probe.timeline(since=self._since).events
                 self.created = tuple(e["seconds"] for e in events if e["event"] == "created")

@@ -59,7 +59,7 @@ class Edits:
                 continue
             for each in (*kind.before, attribute, *kind.after):
                 self.change(model, each, value)
-            if kind.enter in self.document.decode(model.attributes.get("subscribed_events") or []):
+            if kind.enter and kind.enter in self.document.decode(model.attributes.get("subscribed_events") or []):
                 self.event(kind.enter, model, {kind.enter_key: value})
                 if kind is widgets.CHAT:  # its input is emptied once the text is sent
                     self.change(model, attribute, "")
@@ -67,11 +67,11 @@ class Edits:
     def click(self, model: Model, item=None) -> None:
         """On a button, a toggle, a tab, or an item of a menu."""
         kind = widgets.kind_of(model)
-        use = kind.name if kind else None
+        use = kind.name if kind is not None else None
         if model.short_type == "TabPanel":
             tabs, position = self._tab(model)
             self.change(tabs, "active", position)
-        elif use == "toggle":
+        elif kind is not None and kind.attribute and use == "toggle":
             self.change(model, kind.attribute, not widgets.value_of(self.document, model))
         elif use == "menu" and item is not None:
             self.event("menu_item_click", model, {"item": item})
@@ -83,15 +83,18 @@ class Edits:
     def _tab(self, panel: Model) -> tuple[Model, int]:
         for model in self.document.models.values():
             if model.short_type == "Tabs":
-                ids = [self.document.model(tab).id for tab in model.attributes.get("tabs", ())]
-                if panel.id in ids:
-                    return model, ids.index(panel.id)
+                tabs = [self.document.model(tab) for tab in model.attributes.get("tabs", ())]
+                if panel in tabs:
+                    return model, tabs.index(panel)
         raise VisitFailed(f"{panel} belongs to no tabs.")
 
     def select_rows(self, table: Model, rows: Sequence[int]) -> None:
         """Rows of a table, by position."""
         source = self.document.model(table.attributes["source"])
-        self.change(self.document.model(source.attributes["selected"]), "indices", list(rows))
+        selected = source and self.document.model(source.attributes["selected"])
+        if not selected:
+            raise VisitFailed(f"{table} has no rows that can be selected.")
+        self.change(selected, "indices", list(rows))
 
     def use(self, model: Model) -> bool:
         """As a curious user: click, move, type or select something else. False if nothing can be done."""

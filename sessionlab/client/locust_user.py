@@ -72,7 +72,8 @@ class SessionUser(User):
                 self._tell("use", time.perf_counter() - began)
                 await asyncio.sleep(self.stay)
         except (SessionLabError, OSError) as failure:
-            reached = "use" if session.timings else "connect" if session.page and session.page.token else "page"
+            page = getattr(session, "page", None)
+            reached = "use" if hasattr(session, "timings") else "connect" if page and page.token else "page"
             self._tell(reached, time.perf_counter() - began, failure)
 
     def _tell(self, name: str, seconds: float, failure: Exception | None = None) -> None:

@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
@@ -91,8 +91,9 @@ class Page(Shown):
         return f"GET {self.url}: {self.status} in {self.seconds:.3f} s, {token}"
 
     def to_dict(self) -> dict:
-        plain = replace(self, cookies=dict(self.cookies))
-        return {**asdict(plain), "session_id": self.session_id, "token_expires": self.token_expires}
+        shown = {each.name: getattr(self, each.name) for each in fields(self)}
+        shown |= {"headers": dict(self.headers), "cookies": dict(self.cookies)}
+        return {**shown, "session_id": self.session_id, "token_expires": self.token_expires}
 
 
 def read_token(token: str) -> dict:
@@ -135,7 +136,7 @@ async def get_page(
             )
             response = await client.fetch(request, raise_error=False)
             if response.code == 599:  # Tornado's own number for "no answer"
-                raise response.error
+                raise response.error or OSError("there was no answer")
             jar.collect(url, response.headers)
             if response.code in REDIRECTS and "Location" in response.headers:
                 here, url = urlsplit(url).hostname, urljoin(url, response.headers["Location"])

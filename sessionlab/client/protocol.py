@@ -73,17 +73,28 @@ class Session:
     timings : ``Timings`` of the page and of the last connection.
     patches : how many patches the server has pushed since the page was got.
     console : what a browser would have written there: errors nobody waited for. The last 100.
+
+    ``page``, ``document`` and ``timings`` are there once it is opened.
     """
 
-    def __init__(self, url, *, headers=None, cookies=None, timeout=30):
+    page: Page
+    document: Document
+    timings: Timings
+    _connection: Connection
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ):
         self.url, self.timeout = url, timeout
         self._headers, self._cookies = headers, cookies
-        self.page: Page | None = None
-        self.document: Document | None = None
-        self.timings: Timings | None = None
         self.patches = 0
         self.console: deque[str] = deque(maxlen=100)
-        self._connection: Connection | None = None
+        self._opened = False
         self._following = False  # whether pushed patches belong to `document`
         self._waiters: list[asyncio.Future] = []
 
@@ -120,7 +131,7 @@ class Session:
         try:
             self._connection = connection = await Connection.open(
                 page.websocket_url,
-                page.token,
+                self.token,
                 headers=headers,
                 timeout=self.timeout,
                 on_push=self._pushed,
@@ -132,7 +143,7 @@ class Session:
                 refused.why = f"The token of the page expired {age:.0f} s ago, which is enough for Bokeh to refuse it."
                 refused.advice = "get a new page, or serve with a longer token_expiration."
             raise
-        connected = time.perf_counter()
+        self._opened, connected = True, time.perf_counter()
         page.cookies.collect(page.websocket_url, connection.headers)  # a balancer may have sent it to another server
         try:
             await self._answer(
@@ -152,12 +163,12 @@ class Session:
 
     async def close(self) -> None:
         """End the session's connection as a closed tab does. The server keeps the session for its lifetime."""
-        if self._connection:
+        if self._opened:
             await self._connection.close(GOING_AWAY)
 
     async def drop(self) -> None:
         """End the TCP connection without a closing frame, as a network does."""
-        if self._connection:
+        if self._opened:
             self._connection.abort()
 
     async def reconnect(self) -> None:
@@ -178,17 +189,17 @@ class Session:
 
     @property
     def id(self) -> str:
-        """The session id, as the server knows it."""
-        return self.page.session_id
+        """The session id, as the server knows it; empty if the page's token does not tell."""
+        return self.page.session_id or ""
 
     @property
     def token(self) -> str:
-        return self.page.token
+        return self.page.token or ""
 
     @property
     def closed(self) -> Closed | None:
         """How the connection ended; None while it is open."""
-        return self._connection and self._connection.closed
+        return self._connection.closed if self._opened else None
 
     @property
     def models(self) -> dict[str, Model]:
@@ -274,13 +285,13 @@ class Session:
         self,
         what: Target | Callable[[Session], bool],
         *,
-        timeout: float = 5,  # noqa: ASYNC109 - part of the failure's message
+        timeout: float | None = 5,  # noqa: ASYNC109 - part of the failure's message
         **attributes,
     ) -> None:
         """Wait until ``what(session)`` is true, or the attributes of the model ``what`` have these values.
 
         An expected value may be a function that judges the present one: ``wait_for("HTML", text=str.isdigit)``.
-        Raises VisitFailed after ``timeout`` seconds, or when the connection ends.
+        Raises VisitFailed after ``timeout`` seconds (None: never), or when the connection ends.
         """
         expected = Expectation(what, attributes)
         try:
@@ -329,6 +340,6 @@ class Session:
             ) from None
 
     def __repr__(self) -> str:
-        if self._connection is None:
+        if not self._opened:
             return f"<session on {self.url}, not opened>"
         return f"<session {self.id} on {self.page.url}: {self.closed or 'open'}>"

@@ -19,8 +19,9 @@ import inspect
 import os
 import runpy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeGuard
 from urllib.parse import urljoin
 
 from sessionlab.client import Session, visit
@@ -32,6 +33,14 @@ PATIENCE = 15.0  # seconds for every answer of the server
 POINTER = {"tap", "doubletap", "press", "mousemove", "mouseenter", "mouseleave"}
 
 
+async def _open(url: str, headers, cookies) -> Session:
+    return await visit(url, headers=headers, cookies=cookies, timeout=PATIENCE)
+
+
+async def _close(session: Session) -> None:
+    await session.close()
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One visitor's way. ``interact`` may be None: then nothing is touched.
@@ -40,16 +49,16 @@ class Scenario:
     does by the clock happens as well; the hunt sets it from the callbacks that it finds.
     """
 
-    open: Callable[..., Awaitable[Session]] = None
+    open: Callable[..., Awaitable[Session]] = _open
     interact: Callable[[Session], Awaitable] | None = None
-    close: Callable[[Session], Awaitable] = None
+    close: Callable[[Session], Awaitable] = _close
     path: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def default(cls, interact: bool = True) -> Scenario:
-        return cls(_open, use_widgets if interact else None, _close)
+        return cls(interact=use_widgets if interact else None)
 
     @classmethod
     def load(cls, file: str | os.PathLike, interact: bool = True) -> Scenario:
@@ -62,14 +71,13 @@ class Scenario:
             raise InvalidOption(
                 f"The scenario {str(file)!r} could not be read.", why=f"{type(error).__name__}: {error}"
             ) from error
-        given = {name: names[name] for name in ("path", "headers", "cookies") if name in names}
+        given: dict[str, Any] = {name: names[name] for name in ("path", "headers", "cookies") if name in names}
         for name in ("open", "interact", "close"):
             if name in names and names[name] is not open:
                 if not inspect.iscoroutinefunction(names[name]):
                     raise InvalidOption(f"{name} in {str(file)!r} has to be an `async def`.")
                 given[name] = names[name]
-        default = cls.default(interact)
-        return cls(**{"open": default.open, "interact": default.interact, "close": default.close, **given})
+        return replace(cls.default(interact), **given)
 
     def url(self, urls: Sequence[str], number: int) -> str:
         """The page of visitor ``number``."""
@@ -88,14 +96,6 @@ class Scenario:
                 await session.roundtrip()
         finally:
             await self.close(session)
-
-
-async def _open(url: str, headers, cookies) -> Session:
-    return await visit(url, headers=headers, cookies=cookies, timeout=PATIENCE)
-
-
-async def _close(session: Session) -> None:
-    await session.close()
 
 
 async def use_widgets(session: Session, note: Callable[[str], Awaitable] | None = None) -> None:
@@ -133,6 +133,10 @@ def varied(widgets: list) -> list:
     return [widget for _, _, widget in sorted(ranked, key=lambda row: row[:2])]
 
 
+def _is_number(edge: object) -> TypeGuard[float]:
+    return isinstance(edge, int | float) and not isinstance(edge, bool)
+
+
 async def point_at(session: Session, figure) -> bool:
     """Zoom a figure a little and send the pointer events that it listens to; False if there was nothing to do."""
     done = False
@@ -140,7 +144,7 @@ async def point_at(session: Session, figure) -> bool:
     for axis in ("x_range", "y_range"):
         scale = session.document.model(figure.attributes.get(axis)) if figure.attributes.get(axis) else None
         low, high = (session.value(scale, name) if scale else None for name in ("start", "end"))
-        if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in (low, high)):
+        if scale is None or not _is_number(low) or not _is_number(high):
             continue
         middle[axis[0]] = (low + high) / 2
         if scale.short_type == "Range1d" and high > low:

@@ -10,7 +10,7 @@ class Shown:
     """Base of the frozen dataclasses here, which say in ``__str__`` what they are."""
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        return asdict(self)  # type: ignore[call-overload]  # every class that shows itself is a dataclass
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(str(self))}</code>"

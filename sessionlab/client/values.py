@@ -94,7 +94,7 @@ def _key(key):
 def _array(value: dict) -> list:
     raw = value["array"]
     if isinstance(raw, dict) and raw.get("type") == "bytes":
-        items = memoryview(decode_bytes(raw)).cast(DTYPES[value["dtype"]])
+        items = memoryview(decode_bytes(raw)).cast(DTYPES[value["dtype"]])  # type: ignore[call-overload]  # one of the format's letters
         if value["order"] != sys.byteorder:
             raise ValueError(f"an array in {value['order']}-endian order on a {sys.byteorder}-endian machine")
         items = items.tolist()

@@ -109,11 +109,11 @@ def load(path: Path = FILE) -> Claims:
     """Read the claims. Raises ValueError for an id that is used twice, and KeyError or TypeError for a wrong field."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     sources = {letter: Source(letter, **fields) for letter, fields in data["sources"].items()}
-    claims = {}
+    claims: dict[str, Claim] = {}
     for row in data["claim"]:
         lists = {name: tuple(row.pop(name, ())) for name in ("proof", "prints", "numbers")}
         versions = row.pop("versions", data["versions"])
-        claim = Claim(source=sources[row["id"][0]], versions=versions, **row, **lists)
+        claim = Claim(**{"source": sources[row["id"][0]], "versions": versions, **row, **lists})
         if claims.setdefault(claim.id, claim) is not claim:
             raise ValueError(f"two claims have the id {claim.id}")
     return Claims(claims, sources, {name: tuple(numbers) for name, numbers in data["settings"].items()})

@@ -38,7 +38,7 @@ def environment(folder: Path, wanted: Sequence[str]) -> Path:
     locked = LOCKED.read_text(encoding="utf-8")
     without.write_text(re.sub(r"(?m)^(?:panel|bokeh)==(?:.*\\\n)*.*\n", "", locked), encoding="utf-8")
     subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    install = [*UV, "pip", "install", "--quiet", "--python", python]
+    install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--python", python]
     subprocess.run([*install, "--no-deps", "--requirement", without], check=True)
     subprocess.run([*install, *wanted], check=True)
     subprocess.run([*install, "--no-deps", "--editable", ROOT], check=True)
@@ -47,14 +47,14 @@ def environment(folder: Path, wanted: Sequence[str]) -> Path:
 
 def versions(python: Path) -> dict[str, str]:
     """Which Panel, Bokeh and Tornado an environment has."""
-    freeze = [*UV, "pip", "freeze", "--quiet", "--python", python]
+    freeze: list[str | Path] = [*UV, "pip", "freeze", "--quiet", "--python", python]
     lines = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout
     return dict(re.findall(rf"(?m)^({'|'.join(PACKAGES)})==(\S+)", lines))
 
 
 def run(python: Path, nodes: Sequence[str], report: Path) -> dict[str, str]:
     """Run tests and notebooks; ``file::name`` of each test or cell -> passed, failed or skipped."""
-    pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"]
+    pytest: list[str | Path] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"]
     subprocess.run([*pytest, f"--junitxml={report}", *nodes], cwd=ROOT, check=False)
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):

@@ -127,7 +127,8 @@ class _User:
     def __init__(self, url: str):
         self._url, self.begin = url, 0.0
         self._state, self._since = "at work", 0.0
-        self.connected, self.moves, self.told = False, 0, None
+        self.connected, self.moves = False, 0
+        self.told: float | None = None
         self.spans: list[tuple[str, float, float]] = []
 
     @property

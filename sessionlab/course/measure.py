@@ -146,7 +146,7 @@ def _left(app: str, before: Census, after: Census) -> Left:
     counts = {name: round((getattr(after, name) - getattr(before, name)) / number) for name in COUNTED}
     grown = collections.Counter(after.types)
     grown.subtract(before.types)
-    types = collections.Counter()
+    types: collections.Counter = collections.Counter()
     for name, more in grown.items():
         types[name.rpartition(".")[2]] += round(more / number)
     memory = "uss" if after.heap is None else "heap"

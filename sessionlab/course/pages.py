@@ -29,7 +29,7 @@ def page(name: str) -> str:
 
     notebook = nbformat.read(NOTEBOOKS / f"appendix_{name}.ipynb", as_version=4)
     parts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    title = re.match(r"# (.*)", parts[0])[1]
+    title = parts[0].partition("\n")[0].removeprefix("# ")
     render = MarkdownIt("commonmark").enable("table").render
     body = "\n".join(f"<section>{render(part)}</section>" for part in parts)
     body = re.sub(r'href="(?!https?:)([^"]+)"', rf'href="{HOME}\1"', body).replace("<th>", '<th scope="col">')

@@ -70,7 +70,7 @@ def evidence_of(proof: str) -> tuple[str, str]:
 def _functions(path: Path) -> dict[str, str]:
     text = path.read_text(encoding="utf-8")
     return {
-        node.name: ast.get_source_segment(text, node)
+        node.name: ast.get_source_segment(text, node) or ""
         for node in ast.parse(text).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
@@ -92,7 +92,8 @@ def _notebook(path: Path):
 
 def sections(path: Path) -> dict[str, list]:
     """The cells of a notebook by the heading that they stand under; prose and code both."""
-    found, heading = {}, ""
+    found: dict[str, list] = {}
+    heading = ""
     for cell in _notebook(path).cells:
         if cell.cell_type == "markdown":
             text = re.sub(r"(?ms)^```.*?^```", "", cell.source)  # a comment in code is no heading

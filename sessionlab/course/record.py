@@ -36,7 +36,7 @@ async def backoff() -> dict:
             first = len(tab.sockets)
             outage.refuse()
             await tab.wait_for(lambda: tab.toasts and LAST in tab.toasts[-1].text, timeout=60)
-            cut = tab.sockets[first - 1].closed
+            cut = tab.sockets[first - 1].closed or 0.0
             return {
                 "attempts": [round(attempt.at - cut, 2) for attempt in tab.sockets[first:]],
                 "toasts": [{"at": round(toast.at - cut, 2), "text": toast.text} for toast in tab.toasts],
@@ -85,7 +85,8 @@ def main() -> None:
         if sys.argv[1:] and record.__name__ not in sys.argv[1:]:
             continue
         path = FOLDER / f"{record.__name__}.json"
-        found = asyncio.run(record()) if asyncio.iscoroutinefunction(record) else record()
+        made = record()
+        found: dict = asyncio.run(made) if asyncio.iscoroutine(made) else made
         recording = {"what": record.__doc__, "versions": versions(), **found}
         path.write_text(json.dumps(recording, indent=2) + "\n")
         print(path.relative_to(ROOT))

@@ -13,7 +13,7 @@ from sessionlab.errors import AppNotFound
 from sessionlab.server import Server, serve
 
 _started: dict = {}  # servers that stand in for the launcher outside Jupyter, by name of the application
-_twins = weakref.WeakKeyDictionary()  # server -> the one that is shown instead
+_twins: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # server -> the one that is shown instead
 
 
 class Shown:

@@ -47,6 +47,14 @@ class Visitor:
     user: str | None  # None: not logged in
     session: ServerSession | None
 
+    def name(self, user: str | None) -> None:
+        """Say who it is, for all who look at the request later."""
+        vars(self.request)["sessionlab_user"] = user
+
+    @property
+    def named(self) -> str | None:
+        return vars(self.request)["sessionlab_user"]
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -135,7 +143,7 @@ def door() -> None:
 
 
 async def _knock(handler: AuthRequestHandler) -> None:
-    context, session_id = handler.application_context, _asked_for(handler)
+    context, session_id = handler.application_context, _asked_for(handler)  # type: ignore[attr-defined]
     if session_id in context._pending_sessions:
         return
     user = handler.current_user
@@ -144,12 +152,12 @@ async def _knock(handler: AuthRequestHandler) -> None:
     # "default_user" is Bokeh's name for everybody where nobody logs in, "guest" is Panel's for those who did not.
     user = None if user in ("default_user", "guest") else str(user)
     visitor = Visitor(context, handler.request, user, context._sessions.get(session_id))
-    handler.request.sessionlab_user = user
+    visitor.name(user)
     for check in list(checks.values()):
         if refusal := await check(visitor):
             _refuse(handler, refusal)
             return
-    user = handler.request.sessionlab_user  # a check may know better
+    user = visitor.named  # a check may know better
     if isinstance(handler, WSHandler) and visitor.session is None and session_id:
         _coming[session_id] = user, time.monotonic() + COMING  # Bokeh makes the session after the handshake
 
@@ -159,7 +167,7 @@ def _asked_for(handler: AuthRequestHandler) -> str | None:
     if isinstance(handler, WSHandler):
         token = handler.request.headers.get("Sec-WebSocket-Protocol", "").rpartition(",")[2].strip()
     else:
-        token = handler.get_argument("bokeh-token", default=None)
+        token = handler.get_argument("bokeh-token", default="")
         session_id = handler.get_argument("bokeh-session-id", default=None)
         if session_id := session_id or handler.request.headers.get("Bokeh-Session-Id"):
             return session_id

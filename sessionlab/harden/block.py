@@ -114,13 +114,13 @@ class Block:
 
         elif inspect.iscoroutinefunction(fn):
 
-            async def wrapper(*args, **kwargs):
+            async def wrapper(*args, **kwargs):  # type: ignore[misc]
                 with block:
                     return await fn(*args, **kwargs)
 
         elif inspect.isgeneratorfunction(fn):
 
-            def wrapper(*args, **kwargs):
+            def wrapper(*args, **kwargs):  # type: ignore[misc]
                 with block:
                     return (yield from fn(*args, **kwargs))
 

@@ -52,6 +52,11 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def asyncio_loop_of(loop: IOLoop | None) -> asyncio.AbstractEventLoop:
+    """The loop of asyncio that a loop of Tornado stands for; there is no other kind any more."""
+    return vars(loop)["asyncio_loop"]
+
+
 def runs_here(loop: IOLoop | None) -> bool:
     """Whether the caller is on the thread of ``loop``, and the loop is running."""
-    return loop is not None and loop.asyncio_loop is running_loop()
+    return loop is not None and asyncio_loop_of(loop) is running_loop()

@@ -76,7 +76,7 @@ def on_session_destroyed(fn: Callable, *resources) -> Callable:
     """
     doc = current_document()
     context = None if doc is None else doc.session_context
-    if context is None:
+    if doc is None or context is None:
         raise RuntimeError(
             "on_session_destroyed() belongs to a session, and this code runs outside one, or in a thread of its own. "
             "Call it in the served script or in a callback; for every session, call it in pn.state.on_session_created."
@@ -232,7 +232,7 @@ class _ServerUnloaded(LifecycleHandler):
             application.add(cls())
 
     def on_server_unloaded(self, server_context: ServerContext) -> None:
-        _finish_all(server_context.application_context)
+        _finish_all(server_context.application_context)  # type: ignore[attr-defined]
 
 
 @atexit.register

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import tornado.process
 from bokeh.document.events import RootAddedEvent
-from bokeh.models import Div
+from bokeh.models.widgets import Div
 from bokeh.server.connection import ServerConnection
 from bokeh.server.contexts import ApplicationContext
 from bokeh.server.server import BaseServer
@@ -25,14 +25,14 @@ from bokeh.server.session import ServerSession
 
 from . import admission, destroy
 from .admission import Refusal, Visitor
-from .current import running_loop
+from .current import asyncio_loop_of, running_loop
 from .processes import Lifeline, follow_parent
 from .served import is_reused, servers, sessions, watch, wrap
 
 log = logging.getLogger("sessionlab.harden")
 
 GOING_AWAY = 1001  # the close code of a server that goes down
-BANNER = {
+BANNER: dict[str, str | None] = {
     "position": "fixed",
     "inset": "auto 0 0 0",
     "box-sizing": "border-box",
@@ -125,8 +125,9 @@ class GraceIsOver(BaseException):
 class _Drainer:
     """The one that drains this process."""
 
+    plan: Plan  # once `drain` is called
+
     def __init__(self) -> None:
-        self.plan: Plan | None = None
         self.since: float | None = None  # when the signal came
         self._wired = self._watched = False
         self._begun = self._overdue = self._done = False
@@ -172,7 +173,7 @@ class _Drainer:
         elif self.since is not None:  # again
             if self._overdue and not self._begun:
                 raise GraceIsOver
-        elif loops := {server.io_loop.asyncio_loop for server in servers()}:
+        elif loops := {asyncio_loop_of(server.io_loop) for server in servers()}:
             self.since = time.monotonic()
             self._alarm.put(None)
             for loop in loops:
@@ -191,7 +192,7 @@ class _Drainer:
         """Wait in a thread of its own, where nothing that the loop does can hold it up."""
         self._alarm.get()
         self._sleep_until(self.plan.grace - self.plan.hooks)
-        while not self._begun and time.monotonic() < self.since + self.plan.grace:
+        while not self._begun and time.monotonic() < self._at(self.plan.grace):
             self._overdue = True
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.2)
@@ -201,7 +202,11 @@ class _Drainer:
         os._exit(0 if self._done else 1)
 
     def _sleep_until(self, seconds: float) -> None:
-        time.sleep(max(0.0, self.since + seconds - time.monotonic()))
+        time.sleep(max(0.0, self._at(seconds) - time.monotonic()))
+
+    def _at(self, seconds: float) -> float:
+        """The moment so many seconds after the signal, by the monotonic clock."""
+        return (self.since or 0.0) + seconds
 
     # -- on the event loop ---------------------------------------------------------------------------------------------
 
@@ -210,7 +215,7 @@ class _Drainer:
         self._run_task = loop.create_task(self._run(loop))
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        plan, since = self.plan, self.since
+        plan, since = self.plan, self._at(0.0)
         log.info("SIGTERM: draining %d sessions within %g s", len(sessions()), plan.grace)
         while (mine := _sessions_of(loop)) or time.monotonic() < since + plan.notice:
             self._tell([c for _, session in mine for c in session._subscribed_connections])
@@ -244,7 +249,7 @@ class _Drainer:
         for connection in connections:
             if connection._session is not None:
                 connection._socket.connection = None
-                connection._socket.application.client_lost(connection)
+                connection._socket.application.client_lost(connection)  # type: ignore[attr-defined]
         await asyncio.gather(*(self._destroy(context, session, by_force) for context, session in pairs))
 
     async def _destroy(self, context: ApplicationContext, session: ServerSession, by_force: bool) -> None:
@@ -284,7 +289,7 @@ async def _until(condition: Callable[[], bool], deadline: float) -> None:
 
 
 def _sessions_of(loop: asyncio.AbstractEventLoop) -> list[tuple[ApplicationContext, ServerSession]]:
-    return [pair for pair in sessions() if pair[0].io_loop.asyncio_loop is loop]
+    return [pair for pair in sessions() if asyncio_loop_of(pair[0].io_loop) is loop]
 
 
 def _works(session: ServerSession) -> bool:

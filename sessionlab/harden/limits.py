@@ -76,7 +76,7 @@ class SessionLimits:
     memory: float | str | None = None
     user: Callable[[HTTPServerRequest], str | None] | None = None
 
-    current: ClassVar[SessionLimits | None] = None
+    current: ClassVar[SessionLimits]  # once it is installed
 
     def __post_init__(self):
         for name, least in (("retained", 0), ("live", 1), ("per_user", 1)):
@@ -86,6 +86,11 @@ class SessionLimits:
         object.__setattr__(self, "memory", _bytes(self.memory))
         if self.memory is not None and resident_memory() is None:
             raise RuntimeError("a memory limit needs Linux or macOS: nothing here tells how much a process holds")
+
+    @property
+    def _over(self) -> bool:
+        """Whether the process holds more memory than it may."""
+        return isinstance(self.memory, int) and (resident_memory() or 0) > self.memory
 
     def install(self) -> SessionLimits:
         """Put the limits in force in this process, in place of earlier ones."""
@@ -100,28 +105,30 @@ class SessionLimits:
         if visitor.session is not None:
             return None
         if self.user is not None:
-            visitor.request.sessionlab_user = self.user(visitor.request)
-        user = visitor.request.sessionlab_user
+            visitor.name(self.user(visitor.request))
+        user = visitor.named
         await self.enforce()
-        if self.memory is not None and sessions() and resident_memory() > self.memory:
+        if sessions() and self._over:
             return Refusal(
                 "memory",
                 "The application is full.",
                 "Its memory is used up by those who work with it. A place is free as soon as somebody leaves.",
             )
-        if self.per_user is not None and user is not None:
+        if (most := self.per_user) is not None and user is not None:
 
             def own() -> list:
                 return [pair for pair in sessions() if admission.user_of(pair[1]) == user]
 
-            if not await _make_room(own, lambda: self.per_user - admission.coming(user), "per_user"):
+            if not await _make_room(own, lambda: most - admission.coming(user), "per_user"):
                 return Refusal(
                     "per_user",
                     "You have too many sessions open.",
                     f"At most {self.per_user} at a time are possible. Close another tab of this application, "
                     "then this one opens.",
                 )
-        if self.live is not None and not await _make_room(sessions, lambda: self.live - admission.coming(), "live"):
+        if (live := self.live) is not None and not await _make_room(
+            sessions, lambda: live - admission.coming(), "live"
+        ):
             return Refusal(
                 "live",
                 "The application is full.",
@@ -142,7 +149,7 @@ class SessionLimits:
             await self._free_memory()
 
     async def _free_memory(self) -> None:
-        while resident_memory() > self.memory and (victims := _evictable(sessions())):
+        while self._over and (victims := _evictable(sessions())):
             for pair in victims[: max(1, len(victims) // 4)]:
                 await _evict(pair, "memory")
             if hooks := [h._task for h in destroy._live if h._task is not None]:  # what they may need is kept till then

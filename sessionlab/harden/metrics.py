@@ -42,7 +42,7 @@ try:
     import prometheus_client as prometheus
     from prometheus_client import core
 except ImportError:
-    prometheus = None
+    prometheus = None  # type: ignore[assignment]
 
 
 class Histogram:
@@ -158,7 +158,7 @@ class Sessions:
         for state, text, belongs in self.STATES:
             gauge = core.GaugeMetricFamily(f"sessionlab_sessions_{state}", text, labels=["app"])
             for context in applications():
-                gauge.add_metric([context.url], sum(map(belongs, context.sessions)))
+                gauge.add_metric([context.url or ""], sum(map(belongs, context.sessions)))
             yield gauge
         for name, text, histogram in (
             ("build", "Seconds that it took to build a session.", build_seconds),
@@ -177,12 +177,12 @@ class Sessions:
             for value, count in counts.items():
                 counter.add_metric([value], count)
             yield counter
-        for name, text, value in (
+        for name, text, total in (
             ("sessions_created", "Sessions built.", build_seconds.total),
             ("sessions_destroyed", "Sessions ended.", age_seconds.total),
             ("hook_failures", "Destroy hooks that raised.", _hook_failures.count),
         ):
-            yield core.CounterMetricFamily(f"sessionlab_{name}", text, value)
+            yield core.CounterMetricFamily(f"sessionlab_{name}", text, total)
         yield core.GaugeMetricFamily("sessionlab_draining", "1 while the server drains, else 0.", int(is_draining()))
 
 

@@ -137,7 +137,7 @@ class _Page:
     def _send(self, **more) -> None:
         if (ticket := tickets.issue(self._session)) is None:
             return
-        token = self._doc.session_context._token  # the page's own: a ticket makes no session
+        token = getattr(self._doc.session_context, "_token", None)  # the page's own: a ticket makes no session
         if token is not None:
             more["expires"] = get_token_payload(token)["session_expiry"] - time.time()
         message = {"ticket": ticket, "mark": self._mark, **more}
@@ -150,7 +150,8 @@ class _Page:
 
 def _born_of_websocket(doc: Document) -> bool:
     """Whether this session was made when a page came back, and not when one was loaded."""
-    request = doc.session_context.request  # a proxy whose headers are those of the page's first request
+    # a proxy whose headers are those of the page's first request
+    request = getattr(doc.session_context, "request", None)
     request = getattr(request, "_request", None)
     return request is not None and request.headers.get("Upgrade", "").lower() == "websocket"
 

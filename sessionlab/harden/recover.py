@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.document.events import MessageSentEvent
@@ -47,10 +48,10 @@ cb_obj._trigger_on_change(new MessageSentEvent(cb_obj, type, stored))
 
 
 def recover_inputs(
-    *widgets: Widget | Parameter,
+    *widgets: Widget | Parameter,  # type: ignore[valid-type]
     max_bytes: int = 4096,
     max_age: float = 86400,
-    **named: Widget | Parameter,
+    **named: Widget | Parameter,  # type: ignore[valid-type]
 ) -> None:
     """Bring the values of these widgets back when the page gets a new session.
 
@@ -100,7 +101,7 @@ class _Input:
     """A parameter whose value is kept under a name."""
 
     name: str
-    owner: object
+    owner: Any
     parameter: str
 
     @property
@@ -146,7 +147,7 @@ class _Input:
         setattr(self.owner, self.parameter, value)
 
 
-def _input(name: str, thing: Widget | Parameter) -> _Input:
+def _input(name: str, thing: Widget | Parameter) -> _Input:  # type: ignore[valid-type]
     if isinstance(thing, Parameter):
         owner, parameter = thing.owner, thing.name
     elif isinstance(thing, Widget) and "value" in thing.param:
@@ -176,7 +177,8 @@ class _Recovery:
     max_age: float
 
     def __init__(self, doc: Document):
-        self._doc, self._inputs = doc, {}
+        self._doc = doc
+        self._inputs: dict[str, _Input] = {}
         self._heard = self._scheduled = self._warned = False
         application = application_context_of(doc.session_context)
         self._route = getattr(application, "url", None) or "/"
@@ -247,7 +249,7 @@ class _Recovery:
 
     def _whom(self) -> list:
         with set_curdoc(self._doc):
-            return [self._route, state.user if self._doc.session_context.request else None]
+            return [self._route, state.user if getattr(self._doc.session_context, "request", None) else None]
 
 
 def _signature(body: str) -> str:

@@ -11,6 +11,7 @@ import gc
 import os
 import subprocess
 import sys
+import types
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ _servers: weakref.WeakSet[BaseServer] = weakref.WeakSet()
 _seen: weakref.WeakKeyDictionary[ServerSession, bool] = weakref.WeakKeyDictionary()  # True: has had a connection
 
 
-def wrap(owner: type, name: str, around: Callable[[Callable], Callable]) -> None:
+def wrap(owner: type | types.ModuleType, name: str, around: Callable[[Callable], Callable]) -> None:
     """Replace ``owner.name`` by ``around`` of what it is now."""
     original = getattr(owner, name)
     setattr(owner, name, functools.wraps(original)(around(original)))

@@ -53,8 +53,7 @@ def issue(session: ServerSession) -> str | None:
     numbers.append(number)
     while len(numbers) > KEPT:
         _tickets.pop(numbers.pop(0), None)
-    keys = dict(secret_key=server.secret_key, signed=server.sign_sessions)
-    return generate_jwt_token(session.id, extra_payload={TYPE: number}, expiration=-1, **keys)
+    return generate_jwt_token(session.id, extra_payload={TYPE: number}, expiration=-1, **_keys(server))
 
 
 def forget(session: ServerSession) -> None:
@@ -91,7 +90,12 @@ def watch() -> None:
     wrap(WSHandler, "open", around)
 
 
-def _number(token: str | None) -> str | None:
+def _keys(server) -> dict:
+    """How a server (its ``BokehTornado``) signs tokens."""
+    return {"secret_key": server.secret_key, "signed": server.sign_sessions}
+
+
+def _number(token: str) -> str | None:
     """The number of a ticket; None for everything else, which Bokeh judges."""
     try:
         return get_token_payload(token).get(TYPE)
@@ -101,14 +105,14 @@ def _number(token: str | None) -> str | None:
 
 def _look(handler: WSHandler, number: str) -> tuple[ServerSession | None, str]:
     """The living session that the ticket is for, or why there is none: ``"gone"`` or ``"refused"``."""
-    server = handler.application
-    if not check_token_signature(handler._token, secret_key=server.secret_key, signed=server.sign_sessions):
+    token = handler._token or ""
+    if not check_token_signature(token, **_keys(handler.application)):
         return None, "refused"
     ticket = _tickets.get(number)
-    session = ticket and ticket.session()
-    if session is None or session.destroyed:
+    session = ticket.session() if ticket is not None else None
+    if ticket is None or session is None or session.destroyed:
         return None, "gone"
-    if get_session_id(handler._token) != session.id:
+    if get_session_id(token) != session.id:
         return None, "refused"  # somebody has put its number into another token
     if handler.application_context._sessions.get(session.id) is not session:
         return None, "refused"  # it belongs to another application

@@ -195,7 +195,9 @@ def advice_for(holder: Holder) -> str:
 def marked_line(holder: Holder, files: Sequence[str]) -> str:
     """The first line of the application that has the mark of a known pattern, as ``app.py:3``; else empty."""
     found = known(holder)
-    for file in files if found and found.marker else ():
+    if found is None or not found.marker:
+        return ""
+    for file in files:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             for number, line in enumerate(code_only(Path(file).read_text("utf-8")), 1):
                 if re.search(found.marker, line):

@@ -136,7 +136,7 @@ def _values(seen: Evidence, rate: float) -> list[Culprit]:
 def _line_of_memory(seen: Evidence, rate: float) -> str:
     """The line after which a visit has as much more memory as it leaves for good; empty if none fits."""
     fits = {n: abs(size / seen.traced - rate) for n, size in seen.heap_lines.items()}
-    best = min(fits, key=fits.get, default="")
+    best = min(fits, key=fits.__getitem__, default="")
     return best if best and fits[best] < 0.3 * rate else ""
 
 
@@ -149,7 +149,7 @@ def blocked(seen: Evidence, kept, visits: int) -> HuntResult:
     counts = sorted({s.blocked_count for s in kept})
     blocked = any(counts)
     holder = "session.expiration_blocked_count" if blocked else "sessions that could not be discarded"
-    where = max(lines, key=lines.get) if lines else ""
+    where = max(lines, key=lines.__getitem__) if lines else ""
     advice = (
         "pn.state.block_expiration() counts up every session of the app; unblock in a finally, "
         "or use sessionlab.harden.block_expiration()."

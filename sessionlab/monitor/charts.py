@@ -13,6 +13,7 @@ import time
 from bokeh.models import (
     CDSView,
     ColumnDataSource,
+    DatetimeTicker,
     DatetimeTickFormatter,
     FixedTicker,
     GroupFilter,
@@ -79,8 +80,8 @@ class Charts:
         )  # fmt: skip
         drawn.axis.minor_tick_line_color = None
         drawn.xgrid.grid_line_alpha = drawn.ygrid.grid_line_alpha = 0.5
-        drawn.xaxis.formatter = DatetimeTickFormatter(**dict.fromkeys(("seconds", "minsec", "minutes"), "%H:%M:%S"))
-        drawn.xaxis.ticker.desired_num_ticks = 8
+        drawn.xaxis.formatter = DatetimeTickFormatter(seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M:%S")
+        drawn.xaxis.ticker = DatetimeTicker(desired_num_ticks=8)
         drawn.toolbar.autohide = True
         drawn.vstrip(
             "x0", "x1", source=self._gaps, fill_color="#808080", fill_alpha=0.35, line_color=None, level="overlay",

@@ -39,12 +39,12 @@ class Page:
         self._many = pn.widgets.IntInput(name="How many", value=20, start=1, end=MOST, width=146, **self._style)
         self._label = pn.widgets.TextInput(name="Number", width=150, **self._style)
         self._window = pn.widgets.RadioButtonGroup(options=WINDOWS, value=60, **self._style)
-        self._open = self._button("Open visitors", lambda: watch.open_visitors(self._many.value))
+        self._open = self._button("Open visitors", lambda: watch.open_visitors(self._many.value or 0))
         self._leave = self._button("Send away", watch.send_visitors_away)
         self._cut = self._button("Cut", watch.cut, "warn")
         self._restore = self._button("Restore", watch.restore)
         self._collect = self._button("Collect garbage", watch.collect)
-        self._end = self._button("End session", lambda: watch.end(self._label.value_input.strip()), "warn")
+        self._end = self._button("End session", lambda: watch.end((self._label.value_input or "").strip()), "warn")
         self.charts.on_tap(lambda label: self._label.param.update(value=label, value_input=label))
         self.template = pn.Template(_file("page.html"))
         self.template.add_variable("app_title", "Session monitor")
@@ -74,7 +74,7 @@ class Page:
 
     def _links(self) -> str:
         """The addresses of the applications, through the wire, as this tab's browser can reach them."""
-        links, base = [], proxy_base(pn.state.headers.get("X-Forwarded-Context", ""))
+        links, base = [], proxy_base(str(pn.state.headers.get("X-Forwarded-Context", "")))
         for route, url in self.watch.outage.urls.items():
             address = url
             if base:
@@ -84,7 +84,9 @@ class Page:
         return " ".join(links)
 
     def start(self) -> None:
-        pn.state.curdoc.add_periodic_callback(self._tick, int(EVERY * 1000))
+        doc = pn.state.curdoc
+        assert doc is not None, "a page belongs to a session"
+        doc.add_periodic_callback(self._tick, int(EVERY * 1000))
 
     def _tick(self) -> None:
         with pn.io.hold():  # one message to the browser, and one redraw
@@ -92,7 +94,7 @@ class Page:
 
     def update(self, now: float) -> None:
         """Show what the watch has seen by ``now`` (seconds since 1970)."""
-        watch, view, label = self.watch, self.watch.view, self._label.value_input.strip()
+        watch, view, label = self.watch, self.watch.view, (self._label.value_input or "").strip()
         self.charts.update(view, now, self._window.value, label)
         visitors, wire = watch.visitors.present, watch.outage.state
         self._status.object = texts.status(view, now)

@@ -125,7 +125,7 @@ class Record:
             number = self._open.get((pid, row["id"]))
             if number is None:
                 begin = now - (row["age"] or 0.0)
-                segments = (Segment(row["state"], begin),)
+                segments: tuple[Segment, ...] = (Segment(row["state"], begin),)
                 if row["state"] == "disconnected":
                     segments = (Segment("connected", begin, since), Segment("disconnected", since))
                 number = self._begin(pid, row["id"], row["label"], row["app"], segments)

@@ -90,14 +90,15 @@ class Visitors:
 
     async def _stay(self) -> None:
         me = asyncio.current_task()
+        assert me is not None, "it runs as one"
         session = visit(self.url)
         try:
             async with self._door:
                 await session
             while True:
                 self._is(me, "connected")
-                await session.wait_for(lambda s: s.closed, timeout=None)
-                if session.closed.code == ENDED_ON_PURPOSE:
+                await session.wait_for(lambda s: s.closed is not None, timeout=None)
+                if session.closed and session.closed.code == ENDED_ON_PURPOSE:
                     return
                 self._is(me, "back")
                 await self._come_back(session)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sessionlab.disturb import Outage
 from sessionlab.errors import NoProbe, ProbeSilent, ServerGone, SessionLabError
@@ -157,7 +158,7 @@ class Watch:
 
         self._order(f"Ending session {label} …", lambda: self._probe.end(row["id"]), told)
 
-    def _order(self, meanwhile: str, work: Callable, told: Callable[[object], str]) -> None:
+    def _order(self, meanwhile: str, work: Callable, told: Callable[[Any], str]) -> None:
         def run():
             try:
                 self._tell(told(work()))

@@ -183,7 +183,7 @@ class Probe:
         url = urllib.parse.urlsplit(self.origin)
         values = {k: int(v) if isinstance(v, bool) else v for k, v in query.items()}
         path = f"/_sessionlab/{name}?{urllib.parse.urlencode(values)}"
-        connection = http.client.HTTPConnection(url.hostname, port or url.port, timeout=self.timeout + patience)
+        connection = http.client.HTTPConnection(url.hostname or "", port or url.port, timeout=self.timeout + patience)
         try:
             connection.request(method, path, headers={TOKEN_HEADER: self._token, "Connection": "close"})
             response = connection.getresponse()

@@ -17,7 +17,7 @@ class Result:
         return list(self.to_dict().items())
 
     def to_dict(self) -> dict:
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self)  # type: ignore[call-overload]  # every result is a dataclass
 
     def __str__(self) -> str:
         rows = [(str(name), str(value)) for name, value in self.rows()]
@@ -192,7 +192,7 @@ def merged(counts: list[dict]) -> dict:
     for other in counts[1:]:
         for name, value in other.items():
             mine = total.get(name)
-            if isinstance(value, dict):
+            if isinstance(value, dict) and isinstance(mine, dict):
                 total[name] = {k: mine.get(k, 0) + value.get(k, 0) for k in {*mine, *value}}
             elif isinstance(value, int | float) and isinstance(mine, int | float):
                 total[name] = max(mine, value) if name in ("monotonic", "seconds") else mine + value

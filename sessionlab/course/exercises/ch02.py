@@ -115,7 +115,7 @@ def told_by_harden(user: Session) -> list[dict]:
     """The messages of `sessionlab.harden` to the page."""
     from sessionlab.harden.tickets import TYPE  # not above: it imports all of Panel, and every check would wait for it
 
-    return [told for kind, told in user.document.messages if kind == TYPE]
+    return [told for kind, told in user.document.messages if kind == TYPE and isinstance(told, dict)]
 
 
 def line_of(user: Session) -> str:

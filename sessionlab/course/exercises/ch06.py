@@ -73,7 +73,7 @@ async def detector(attempt: Attempt) -> None:
             apps.append(Path(folder, f"app_{number}.py"))
             apps[-1].write_text(APP.format(kind=kind, container=container, keep=keep))
         async with attempt.serve(apps=apps) as app:
-            found = {kind: set() for kind in KINDS}
+            found: dict[str, set] = {kind: set() for kind in KINDS}
             for number, (kind, path) in enumerate(zip(kinds, apps, strict=True), 1):
                 attempt.say(f"asking your detector about app {number} of {len(apps)}")
                 found[kind].add(await _answer(leaks, app.server.urls["/" + path.stem], app.server.probe))
