@@ -120,7 +120,8 @@ class _Audit:
         return versions
 
     def _cause(self, server, error: SessionLabError) -> BaseException:
-        if self.bench.settings is not None and self.bench.settings.login and not self.bench.scenario.headers:
+        settings = getattr(self.bench, "settings", None)  # known once the server has answered
+        if settings is not None and settings.login and not self.bench.scenario.headers:
             return NeedsCredentials(
                 f"{', '.join(self.bench.apps)} asks who comes.",
                 why=str(error),
