@@ -53,7 +53,7 @@ def renderable(result: AuditResult):
                 said.append(Text(f"What to do: {check.advice}", style="bold"))
         table.add_row(Text(f"{MARKS[check.status]} {check.status}", style=style), Text(check.id), Group(*said))
     end = Text(f"{result.app}: {headline(result)}", style="bold " + ("green" if result.green else "red"))
-    return Group(table, Text(""), end)
+    return Group(table, Text(""), *(Text(f"note: {note}", style="dim") for note in result.notes), end)
 
 
 def text(result: AuditResult, width: int = 120) -> str:
@@ -81,7 +81,9 @@ def fragment(result: AuditResult) -> str:
             f"<th scope='row' style='text-align:left;white-space:nowrap'>{html.escape(check.id)}</th>"
             f"<td style='text-align:left'>{html.escape(check.measured)}{advice}</td></tr>"
         )
-    return f"<p><b>{html.escape(result.app)}</b>: {html.escape(headline(result))}</p><table>{''.join(rows)}</table>"
+    return f"<p><b>{html.escape(result.app)}</b>: {html.escape(headline(result))}</p><table>{''.join(rows)}</table>" + (
+        "".join(f"<p>note: {html.escape(note)}</p>" for note in result.notes)
+    )
 
 
 def page(result: AuditResult) -> str:

@@ -36,7 +36,7 @@ class AuditResult:
     """Every check of an audit, in the order of the catalogue.
 
     ``result["reconnect.token"]`` is one of them. ``seconds`` the whole took, ``versions`` are those of the server
-    (empty when no server was needed), ``flags`` what was given to it.
+    (empty when no server was needed), ``flags`` what was given to it, ``notes`` what else there is to say.
     """
 
     app: str
@@ -44,6 +44,7 @@ class AuditResult:
     seconds: float
     versions: Mapping[str, str]
     flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Check:
         for check in self.checks:
@@ -72,6 +73,7 @@ class AuditResult:
             "seconds": round(self.seconds, 1),
             "flags": list(self.flags),
             "versions": dict(self.versions),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:

@@ -65,9 +65,12 @@ def run_audit(
         tell=told,
     )
     told.bench = bench
-    versions = run_coroutine(_Audit(bench).run())
+    audit = _Audit(bench)
+    versions = run_coroutine(audit.run())
     checks = tuple(RULES[name].check(bench.findings.get(name) or _silent(name)) for name in wanted)
-    return AuditResult(", ".join(bench.apps), checks, time.monotonic() - began, versions, tuple(map(str, panel_args)))
+    return AuditResult(
+        ", ".join(bench.apps), checks, time.monotonic() - began, versions, tuple(map(str, panel_args)), audit.notes
+    )
 
 
 def _silent(name: str) -> Finding:
@@ -88,6 +91,7 @@ class _Telling:
 class _Audit:
     def __init__(self, bench: Bench):
         self.bench = bench
+        self.notes: tuple[str, ...] = ()
 
     async def run(self) -> dict:
         """Do every wanted check; returns the versions of the server."""
@@ -133,6 +137,7 @@ class _Audit:
         """What one server can tell, in turn: the last thing is its end."""
         await serving.run(self.bench, server, built)
         await sessions.run(self.bench, server)
+        self.notes = await asked(server.probe.faults)
         if self.bench.wants(*endings.HOOKS, "leak.notifications"):
             await endings.run(self.bench, server)
 

@@ -52,6 +52,7 @@ class Evidence:
         """With what the server tells at the end."""
         self.events, self.created = probe.timeline().events, probe.census().created
         self.versions = probe.hello()["versions"]
+        self.notes += probe.faults()
         return self
 
 

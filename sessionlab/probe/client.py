@@ -50,6 +50,11 @@ class Probe:
         """Who answers: ``pid``, ``workers``, ``versions``, ``apps``, ``elements``, and the probe's own ``errors``."""
         return self._ask("GET", "hello")
 
+    def faults(self) -> tuple[str, ...]:
+        """What the agent itself failed to note, in sentences; none as long as it fits this Panel and Bokeh."""
+        errors = self.hello()["errors"]
+        return tuple(f"the lab's agent failed, and what it tells of sessions has gaps: {error}." for error in errors)
+
     def census(self, settle: bool = False, *, trim: bool = False, types: bool = False) -> Census:
         """Count what lives in the process.
 
