@@ -13,7 +13,7 @@ from sessionlab.agent.graph import Walk
 from sessionlab.agent.groups import capped
 from sessionlab.agent.ledger import Ledger
 from sessionlab.agent.plain import is_a, module_of, read
-from sessionlab.agent.rows import number_of, telling
+from sessionlab.agent.rows import telling
 from sessionlab.agent.running import ATEXIT
 from sessionlab.agent.sizes import size_of
 from sessionlab.agent.where import is_lab
@@ -73,9 +73,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
         "chain": [title, names.described(example)],
         "defined": line,
         "owner": "app" if line else "python",
-        "filled_by": "app" if line else "",
         "example": names.described(example),
-        "documents": number_of(lost, "bokeh.document.document", "Document"),
         "tops": len(tops),
         "named": True,
     }

@@ -81,14 +81,13 @@ class Retainers:
         caches.forget()
         source.forget()
         await settle()
-        begin = time.monotonic()
         if ask.flag("again"):
             self.ledger.reopen()
             self._running.pop()
-        born = self.ledger.turn()
+        self.ledger.turn()
         self._at_work.mark()
         self._running = [*self._running, count_running()][-len(self.ledger.lengths) :]
-        return {"born": born, "atexit": atexit._ncallbacks(), "seconds": time.monotonic() - begin}
+        return {}
 
     async def trace(self, ask) -> dict:
         """Follow the application's lines, watching what `holders` found last; or stop, and say what was seen."""

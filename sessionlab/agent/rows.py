@@ -37,7 +37,7 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tu
         kept = telling([thing for thing in things if _rank(thing) > 0])
         end = kept if kept is not None and _rank(kept) <= 2 else example
     steps = _steps(walk, group.place, walk.above, end, tree)
-    title, where, owner, code_owner = _title(walk, way, group, things)
+    title, where, owner = _title(walk, way, group, things)
     length, limit = length_of(holder), limit_of(way, holder)
     if holder is THREADS and (pool := pool_of([walk.things[top] for top in group.tops])):
         length, limit = pool
@@ -57,9 +57,7 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tu
         "chain": names.chain(title, steps),
         "defined": where,
         "owner": owner,
-        "filled_by": code_owner,
         "example": names.described(example) if example is not None else "",
-        "documents": number_of(things, "bokeh.document.document", "Document"),
         "tops": len(group.tops),
         "named": group.named,
     }
@@ -89,10 +87,6 @@ def _rank(thing) -> int:
     return next((number for number, test in enumerate(tests) if test()), len(tests))
 
 
-def number_of(things: list, module: str, name: str) -> int:
-    return sum(name_of(type(thing)) == name and module_of(type(thing)) == module for thing in things)
-
-
 def _steps(walk: Walk, place: int, above: list[int], example, tree: list[int]) -> list:
     if example is None:
         return [walk.things[place]]
@@ -106,8 +100,8 @@ def _steps(walk: Walk, place: int, above: list[int], example, tree: list[int]) -
     return [walk.things[place], *steps[::-1]]
 
 
-def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str, str, str]:
-    """The holder's name, the line that defines what it runs, the library it belongs to, and whose code filled it."""
+def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str, str]:
+    """The holder's name, the line that defines what it runs, and the library it belongs to."""
     holder = way[-1]
     line = next((names.line_of(thing) for thing in things[:400] if names.line_of(thing)), "")
     if group.tops:
@@ -116,18 +110,18 @@ def _title(walk: Walk, way: list, group: Group, things: list) -> tuple[str, str,
             mine = names.line_of(first)
             module = names.code_of(first)
             owner = "app" if mine else _library(module.co_filename if module else "")
-            return names.described(first), mine, owner, owner
+            return names.described(first), mine, owner
         if is_a(holder, asyncio.AbstractEventLoop):
             payload = payload_of(first)
             code = names.code_of(read(payload, "callback", payload))
             mine = names.line_of(read(payload, "callback", payload)) or line
             owner = "app" if mine else _library(code.co_filename if code else "")
-            return f"event loop: {names.described(payload)}", mine, owner, owner
+            return f"event loop: {names.described(payload)}", mine, owner
     name = names.path_name(way)
     if (group.tops and not is_a(holder, CONTAINERS)) or is_namespace(way):
         kind = kind_of_edge(walk, group.place, holder, walk.things[group.tops[-1]]) if group.tops else None
         name = f"{name}.{kind}" if kind and is_a(kind, str) else name
-    return name, line, owner_of_way(way), "app" if line else ""
+    return name, line, owner_of_way(way)
 
 
 def owner_of_way(way: list) -> str:

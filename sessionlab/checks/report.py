@@ -5,10 +5,14 @@ from __future__ import annotations
 import html
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sessionlab.checks.result import STATUSES, AuditResult, Check
 from sessionlab.report import HEX
 
+if TYPE_CHECKING:
+    from sessionlab.checks.result import AuditResult, Check
+
+STATUSES = ("fail", "warn", "pass", "skipped")
 MARKS = {"fail": "✘", "warn": "!", "pass": "✔", "skipped": "–"}
 STYLES = {"fail": "red", "warn": "yellow", "pass": "green", "skipped": "dim"}
 SECTIONS = {"fail": "To repair", "warn": "To know", "pass": "In order", "skipped": "Not measured"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-STATUSES = ("fail", "warn", "pass", "skipped")
-
 
 @dataclass(frozen=True)
 class Check:

@@ -139,9 +139,7 @@ class Holder:
     shrinks: bool = False
     defined: str = ""
     owner: str = ""
-    filled_by: str = ""
     example: str = ""
-    documents: int = 0
     tops: int = 0
 
     @property
