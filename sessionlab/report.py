@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from pathlib import Path
+
+from sessionlab import pages
 
 HEADLINE = {
     "clean": "clean: nothing of a session stays",
@@ -15,6 +16,8 @@ HEADLINE = {
     "undecided": "undecided: it grows, but not so that it could be judged",
 }
 COLOUR = {"clean": "green", "bounded": "green", "leak": "red", "never-expires": "red", "undecided": "yellow"}
+MARK = {"green": "✔", "red": "✘", "yellow": "!"}
+TONE = {"green": "pass", "red": "fail", "yellow": "warn"}  # of the page
 HEX = {"green": "#1a7f37", "red": "#cf222e", "yellow": "#9a6700"}
 SHOWN = ("bytes", "objects", "documents", "models", "sessions", "threads")
 
@@ -115,19 +118,22 @@ def fragment(result) -> str:
 
 def page(result) -> str:
     """The result as a page of its own, with the picture in it."""
-    picture = base64.b64encode(_png(result)).decode() if result.batches else ""
-    image = f"<img alt='{html.escape(alt(result))}' src='data:image/png;base64,{picture}'>" if picture else ""
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    return (
-        "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>"
-        f"<title>{html.escape(result.app)}: {result.verdict}</title>"
-        "<style>body{margin:2em;max-width:70em;color-scheme:light dark}img{max-width:100%}</style></head><body>"
-        f"{fragment(result)}{image}<p style='opacity:.7'>{html.escape(versions)}</p></body></html>"
+    return pages.render(
+        "hunt",
+        result=result,
+        headline=HEADLINE[result.verdict],
+        tone=TONE[COLOUR[result.verdict]],
+        mark=MARK[COLOUR[result.verdict]],
+        claim=claim(result),
+        size=size,
+        growth=growth,
+        alt=alt(result),
+        picture=base64.b64encode(_png(result)).decode() if result.batches else "",
     )
 
 
 def write_page(result, file) -> None:
-    Path(file).write_text(page(result), encoding="utf-8")
+    pages.write(page(result), file)
 
 
 def alt(result) -> str:

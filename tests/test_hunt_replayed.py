@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
 
 import pytest
-from replayed import answer_of, applications, recording_of, replayed
+from replayed import FOLDER, answer_of, applications, recording_of, replayed
+
+from sessionlab import report
 
 
 def recorded(app: Path) -> dict:
@@ -30,3 +33,14 @@ def test_the_answer_is_true_and_the_one_that_was_recorded(app):
         assert answer["verdict"] == head.get("verdict", "leak")
         assert any(re.search(head["holder"], culprit["holder"]) for culprit in answer["culprits"])
     assert answer == recording["answer"]
+
+
+@pytest.mark.parametrize("name", ["leaky-task", "innocent-bounded_lru", "innocent-blank", "leaky-block"])
+def test_the_page_holds_what_was_found_and_nothing_of_others(name):
+    result = replayed(json.loads((FOLDER / f"{name}.json").read_text("utf-8")))
+    page = report.page(result)
+    for culprit in result.culprits:
+        for said in (culprit.holder, culprit.location, culprit.advice, report.growth(culprit), *culprit.chain):
+            assert html.escape(said, quote=False).replace("'", "&#39;").replace('"', "&#34;") in page
+    assert report.HEADLINE[result.verdict] in page and page.startswith("<!DOCTYPE html>")
+    assert not re.search(r"(src|href)=.?(?!data:)http|\{[{%]", page), "it needs nothing else, and no template is left"

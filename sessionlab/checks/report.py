@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionlab import pages
 from sessionlab.report import HEX
 
 if TYPE_CHECKING:
@@ -92,12 +93,8 @@ def fragment(result: AuditResult) -> str:
 
 def page(result: AuditResult) -> str:
     """The result as one page that needs nothing else: for a team, in light and in dark, on paper too."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("sessionlab.checks", ""), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
-    return environment.get_template("page.html.jinja").render(
+    return pages.render(
+        "audit",
         result=result,
         headline=headline(result),
         sections=SECTIONS,
@@ -109,4 +106,4 @@ def page(result: AuditResult) -> str:
 
 
 def write_page(result: AuditResult, file: str | Path) -> None:
-    Path(file).write_text(page(result), encoding="utf-8")
+    pages.write(page(result), file)
