@@ -7,6 +7,8 @@ import types
 from sessionlab.checks import report
 from sessionlab.checks.result import AuditResult
 from sessionlab.leaks.outcome import Evidence
+from sessionlab.monitor import texts
+from sessionlab.monitor.record import Record
 from sessionlab.probe.client import Probe
 
 
@@ -34,3 +36,15 @@ def test_an_audit_tells_it_in_every_form():
     assert "note: the lab&#39;s agent failed &lt;here&gt;" in report.page(result)
     assert result.to_dict()["notes"] == ["the lab's agent failed <here>"]
     assert "note" not in str(AuditResult("app.py", (), 1.0, {}))
+
+
+def test_the_monitor_says_that_it_has_gaps():
+    record = Record()
+    answer = {"pid": 1, "workers": [1], "ports": {}}
+    timeline = {**answer, "events": [], "next": 1, "dropped": 0, "memory": [], "monotonic": 100.0}
+    sessions = {**answer, "sessions": []}
+    record.take([{**timeline, "errors": []}], [sessions], now=1000.0)
+    assert "Live" in texts.status(record.view(), 1000.0)
+    record.take([{**timeline, "errors": ["created: KeyError('<app>')"]}], [sessions], now=1001.0)
+    said = texts.status(record.view(), 1001.0)
+    assert "With gaps" in said and "created: KeyError(&#x27;&lt;app&gt;&#x27;)" in said

@@ -126,7 +126,7 @@ class Agent:
             "started": psutil.Process().create_time(),
             "apps": sorted({url for t in self.tornados for url in t._applications}),
             "elements": self.elements.on,
-            "errors": sorted(self.lifecycle.errors | self.elements.errors),
+            "errors": self._errors(),
         }
 
     async def get_census(self, ask) -> dict:
@@ -143,11 +143,15 @@ class Agent:
     async def get_sessions(self, ask) -> dict:
         return {"sessions": list_sessions(self.tornados)}
 
+    def _errors(self) -> list[str]:
+        """What went wrong in the agent itself."""
+        return sorted(self.lifecycle.errors | self.elements.errors)
+
     async def get_timeline(self, ask) -> dict:
         ring, number = self.lifecycle.ring, ask.since()
         await ring.wait(number, min(ask.number("wait"), LONGEST_POLL))
         samples = self.memory.since(ask.number("sampled"))
-        return {**ring.since(number), "memory": samples, "monotonic": time.monotonic()}
+        return {**ring.since(number), "memory": samples, "monotonic": time.monotonic(), "errors": self._errors()}
 
     async def get_elements(self, ask) -> dict:
         number = ask.since()

@@ -41,6 +41,7 @@ class Record:
         self._gaps: collections.deque[tuple[float, float]] = collections.deque(maxlen=50)
         self._seen, self._taken, self._created, self._dropped, self._number = 0.0, 0, 0, 0, 0
         self._trouble = ""
+        self._faults: set[str] = set()
 
     # -- what comes in ------------------------------------------------------------------------------------
 
@@ -58,6 +59,7 @@ class Record:
         for answer in timelines:
             if answer["pid"] in workers:
                 self._take_timeline(answer, now)
+                self._faults.update(answer.get("errors", ()))
         for answer in sessions:
             self._take_sessions(answer, now)
         self._seen = now
@@ -188,6 +190,7 @@ class Record:
             workers=len(self._workers),
             unseen=len(late),
             dropped=self._dropped,
+            faults=tuple(sorted(self._faults)),
         )
 
 

@@ -89,6 +89,8 @@ def status(view: View, now: float) -> str:
         return _chip("bad", "▲", "No answer", f"The server has not answered for {silence:.0f} s. {why}")
     if view.unseen:
         return _chip("wait", "▲", "Partly seen", f"{view.unseen} of {view.workers} worker processes do not answer.")
+    if view.faults:
+        return _chip("wait", "▲", "With gaps", f"The lab's agent in the server failed: {'; '.join(view.faults)}.")
     more = f" {view.workers} worker processes." if view.workers > 1 else ""
     more += f" {view.dropped:,} events came too fast to be read." if view.dropped else ""
     return _chip("good", "●", "Live", more)

@@ -109,6 +109,7 @@ class View:
     taken : how many samples there were in all; ``samples`` are the newest.
     unseen : how many worker processes have not answered for a while.
     dropped : events that were lost because they came faster than they could be asked for.
+    faults : what the agent in the server failed to note.
     """
 
     seen: float = 0.0
@@ -124,6 +125,7 @@ class View:
     workers: int = 1
     unseen: int = 0
     dropped: int = 0
+    faults: tuple[str, ...] = ()
 
     def silent(self, now: float) -> float:
         """For how many seconds the server has not answered; 0 if that is not worth telling."""
