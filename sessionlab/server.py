@@ -15,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import gzip
+import json
 import os
 import re
 import secrets
@@ -339,6 +341,35 @@ class Server:
         self.stop()
 
     # -- look ---------------------------------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        """Let ``seconds`` pass for the served process, at once.
+
+        Its timers fire, tasks wake from ``asyncio.sleep``, sessions without a connection age, and the server looks for
+        unused ones. From the first call on sessions age by these seconds only. A thread that sleeps, a token and
+        ``datetime.now()`` know nothing of it.
+        """
+        self.probe.extend("clock")
+        self.probe.ask("POST", "pass_time", seconds=seconds, patience=60)
+
+    def dump(self, file: str | os.PathLike) -> None:
+        """Write all that is known of the server now into ``file``, as gzipped JSON: for a bug report.
+
+        ``hello`` (versions, workers), ``census``, ``sessions``, ``timeline``, ``elements`` (if they are recorded) and
+        ``log``. No cookie and no header is in it; addresses and what the application has printed are. Raises OSError
+        before anything is asked if the file cannot be written, and what the probe raises.
+        """
+        with gzip.open(file, "wt", encoding="utf-8") as text:
+            hello = self.probe.hello()
+            parts = {
+                "hello": hello,
+                "census": self.probe.census(types=True).to_dict(),
+                "sessions": [session.to_dict() for session in self.probe.sessions()],
+                "timeline": self.probe.timeline().to_dict(),
+                "elements": self.probe.elements().to_dict() if hello["elements"] else None,
+                "log": self.read_log(),
+            }
+            json.dump(parts, text, default=str)
 
     def read_log(self, timeout: float = 5.0) -> list[str]:
         """The lines of `log`, when all that the server has said so far has come through its pipe."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import psutil
 import pytest
 from machine import alive
 
-from sessionlab import serve, serving
+from sessionlab import serve, serving, visit
 from sessionlab.errors import (
     AppFailed,
     AppNotFound,
@@ -316,3 +317,28 @@ async def test_who_gives_up_waiting_for_serving_leaves_nothing_behind(app, nothi
         await starting
     # The start itself cannot be broken off; the server ends when it is there.
     await asyncio.to_thread(wait_until, lambda: children() == before)
+
+
+async def test_time_passes_at_once_and_a_session_ends_of_age(app):
+    with serve(app(), lifetime=600, check=60) as server:
+        async with visit(server.url):
+            pass
+        began = time.monotonic()
+        server.pass_time(500)
+        assert len(server.probe.sessions()) == 1, "it is not old enough"
+        server.pass_time(200)
+        assert not server.probe.sessions() and time.monotonic() - began < 60
+
+
+async def test_a_dump_holds_what_is_known_and_a_wrong_place_is_said_at_once(app, tmp_path):
+    with serve(app(), elements=True) as server:
+        async with visit(server.url, cookies={"login": "hidden-value"}) as session:
+            server.dump(tmp_path / "dump.json.gz")
+        with pytest.raises(OSError):
+            server.dump(tmp_path / "nowhere" / "dump.json.gz")
+    text = gzip.decompress((tmp_path / "dump.json.gz").read_bytes()).decode()
+    dump = json.loads(text)
+    assert [row["id"] for row in dump["sessions"]] == [session.id]
+    assert dump["hello"]["versions"]["bokeh"] and dump["census"]["sessions"] == 1
+    assert "connected" in str(dump["timeline"]) and dump["elements"] and any("Bokeh" in line for line in dump["log"])
+    assert "hidden-value" not in text and server._token not in text

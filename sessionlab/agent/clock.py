@@ -1,7 +1,6 @@
 """Let time pass in a served process, without waiting for it. Runs in the served process.
 
-    server.probe.extend("clock")
-    server.probe.ask("POST", "pass_time", seconds=30)
+    server.pass_time(30)
 
 What happens in those seconds is what the server itself does: its timers fire, its look for unused sessions runs, the
 tasks of an application wake from ``asyncio.sleep``. Sessions without a connection age by these seconds only. The clock

@@ -65,8 +65,7 @@ async def _gone(bench: Bench, server: Server, session) -> bool:
         state = await until(lambda: _discarded(server, session), bench.patience)
         if state != "blocked" or not seconds:
             break
-        await asked(server.probe.extend, "clock")
-        await asked(server.probe.ask, "POST", "pass_time", seconds=seconds, patience=30)
+        await asked(server.pass_time, seconds)
     return state == "gone"
 
 

@@ -181,7 +181,7 @@ class _Hunt:
         self.progress("sessions end", 0.12)
         kept = self.visitors.empty(BLOCKED / 4)
         for seconds in LINGERS if kept and any(session.blocks for session in kept) else ():
-            self.visitors.pass_time(seconds)
+            self.server.pass_time(seconds)
             if not self.visitors.empty(1.0):
                 self.visitors.linger = seconds
                 self.seen.notes.append(

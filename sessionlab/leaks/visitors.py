@@ -75,7 +75,7 @@ class Visitors:
         while self._ask_pace(0)["soon"] and time.monotonic() - last < SOON:
             pause.wait(0.02)
         if self.linger:
-            self.pass_time(self.linger)
+            self.server.pass_time(self.linger)
         last = time.monotonic()
         while True:
             probe.discard_unused()
@@ -106,8 +106,3 @@ class Visitors:
 
     def _ask_pace(self, seconds: float, left: int = 0) -> dict:
         return self.server.probe.ask("GET", "pace", older=seconds, left=left)
-
-    def pass_time(self, seconds: float) -> None:
-        """Let the server's clock go on by so many seconds at once."""
-        self.server.probe.extend("clock")
-        self.server.probe.ask("POST", "pass_time", seconds=seconds, patience=60)
