@@ -12,6 +12,10 @@ import warnings
 MOVED = {
     "audit": "checks",
     "hunt": "leaks",
+    "hunt.known": "leaks.advice",
+    "hunt.look": "leaks.preflight",
+    "hunt.phases": "leaks.hunter",
+    "hunt.windows": "leaks.decision",
     "hunt.raised": "raised",
     "hunt.scenario": "client.scenario",
     "load": "capacity",

@@ -177,7 +177,7 @@ def _found(item, app: str) -> str:
 def _lab():
     """The package, if what its instruments need is installed; else the test is an error that says what to do."""
     try:
-        importlib.import_module("sessionlab.leaks.phases")
+        importlib.import_module("sessionlab.leaks.hunter")
     except ImportError as error:
         raise pytest.UsageError(f"{error}; the instruments need: pip install 'sessionlab[lab]'") from error
     import sessionlab

@@ -18,8 +18,8 @@ from types import SimpleNamespace
 from unittest import mock
 
 from sessionlab import hunt
-from sessionlab.leaks import outcome, phases, windows
-from sessionlab.leaks.known import holders_in
+from sessionlab.leaks import decision, hunter, outcome
+from sessionlab.leaks.advice import holders_in
 from sessionlab.leaks.outcome import Evidence
 from sessionlab.leaks.result import Batch, HuntResult
 
@@ -57,8 +57,8 @@ def replayed(recording: dict) -> HuntResult:
     seen.counts = [tuple(SimpleNamespace(**census) for census in pair) for pair in seen.counts]
     if (kept := recording["blocked"]) is not None:
         return outcome.blocked(seen, [SimpleNamespace(blocked_count=count) for count in kept["counts"]], kept["visits"])
-    judgement = windows.decide(holders_in(recording["holders"]), **recording["decision"])
-    findings = tuple(phases._forgotten(f, set(recording["forgotten"])) for f in judgement.findings)
+    judgement = decision.decide(holders_in(recording["holders"]), **recording["decision"])
+    findings = tuple(hunter._forgotten(f, set(recording["forgotten"])) for f in judgement.findings)
     return outcome.result(seen, dataclasses.replace(judgement, findings=findings))
 
 
@@ -84,11 +84,11 @@ def record(app: Path) -> dict:
         heard["blocked"] = {"counts": [session.blocked_count for session in kept], "visits": visits}
         return kept_blocked(seen, kept, visits)
 
-    kept_decide, kept_result, kept_blocked = windows.decide, outcome.result, outcome.blocked
+    kept_decide, kept_result, kept_blocked = decision.decide, outcome.result, outcome.blocked
     with contextlib.ExitStack() as patches:
         for place, name, double in (
-            (windows, "decide", decide),
-            (phases, "holders_in", holders),
+            (decision, "decide", decide),
+            (hunter, "holders_in", holders),
             (outcome, "result", result),
             (outcome, "blocked", blocked),
         ):

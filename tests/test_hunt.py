@@ -14,7 +14,7 @@ import pytest
 
 from sessionlab import hunt, report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
-from sessionlab.leaks import phases, visitors
+from sessionlab.leaks import hunter, visitors
 from sessionlab.server import free_port
 
 pytestmark = pytest.mark.server
@@ -376,7 +376,7 @@ def test_a_plain_bokeh_app_is_clean_and_served_by_bokeh(folder, nothing_left):
 
 
 def test_blocked_sessions_are_a_verdict_of_their_own(folder, nothing_left, monkeypatch):
-    monkeypatch.setattr(phases, "BLOCKED", 1.0)
+    monkeypatch.setattr(hunter, "BLOCKED", 1.0)
     source = """
         import panel as pn
 

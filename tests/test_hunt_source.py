@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from sessionlab.agent.source import shrinks_anywhere, use_of
-from sessionlab.leaks.known import KNOWN, advice_for, code_only, marked_line, owner_of
-from sessionlab.leaks.windows import Holder
+from sessionlab.leaks.advice import KNOWN, advice_for, code_only, marked_line, owner_of
+from sessionlab.leaks.decision import Holder
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionlab.leaks.windows import (
+from sessionlab.leaks.decision import (
     BYTES_FLOOR,
     Holder,
     bytes_floor,

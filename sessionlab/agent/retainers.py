@@ -2,7 +2,7 @@
 
 `install` adds three questions to the agent: ``turn`` closes a window of the ledger, ``trace`` switches the
 tracing of allocations, ``holders`` walks the process and answers with one row per place that gained something
-in the windows. The rows say what was measured; whether it is a leak is decided in the lab (``windows.py``).
+in the windows. The rows say what was measured; whether it is a leak is decided in the lab (``decision.py``).
 """
 
 from __future__ import annotations

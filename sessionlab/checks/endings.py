@@ -10,7 +10,7 @@ import signal
 from sessionlab.checks import reading
 from sessionlab.checks.live import Bench, asked, duration, until
 from sessionlab.errors import SessionLabError
-from sessionlab.leaks.phases import LINGERS
+from sessionlab.leaks.hunter import LINGERS
 from sessionlab.server import Server
 
 LATE = 600.0  # seconds after which a hook is late

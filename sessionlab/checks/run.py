@@ -15,7 +15,7 @@ from sessionlab.checks.rules import RULES, Finding, chosen
 from sessionlab.checks.source import read_app
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import AppFailed, InvalidOption, NeedsCredentials, NoBrowser, SessionLabError
-from sessionlab.leaks.look import explained
+from sessionlab.leaks.preflight import explained
 from sessionlab.programs import framework_of
 from sessionlab.sync import run as run_coroutine
 

@@ -57,7 +57,7 @@ def hunt(
 
     Raises a SessionLabError when the application could not be run; nothing is left behind then.
     """
-    from sessionlab.leaks.phases import run_hunt
+    from sessionlab.leaks.hunter import run_hunt
 
     return run_hunt(
         app,

@@ -7,10 +7,10 @@ import statistics
 import time
 from dataclasses import dataclass, field
 
-from sessionlab.leaks import windows
-from sessionlab.leaks.known import advice_for, marked_line, owner_of
+from sessionlab.leaks import decision
+from sessionlab.leaks.advice import advice_for, marked_line, owner_of
+from sessionlab.leaks.decision import Finding, Holder, Judgement
 from sessionlab.leaks.result import Batch, Culprit, HuntResult
-from sessionlab.leaks.windows import Finding, Holder, Judgement
 
 NATIVE = "memory outside Python's objects"
 MOST = 12  # culprits that are shown
@@ -125,7 +125,7 @@ def _values(seen: Evidence, rate: float) -> list[Culprit]:
     culprits = []
     for row in seen.values:
         gain = min(rate, row["bytes"] / seen.traced)  # what sets memory aside in steps may gain a step now
-        if gain >= max(windows.BYTES_FLOOR, PART * rate):
+        if gain >= max(decision.BYTES_FLOOR, PART * rate):
             location = next(iter(row["filled"]), "") or _line_of_memory(seen, gain)
             owner = owner_of(Holder(row["holder"], owner=row["owner"]))
             advice = "one value that is made longer at every visit: cut it to its newest part, or let it start anew."
@@ -181,9 +181,9 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntRe
     heap = 0.0 if seen.worked and not grows else heap
     size = max(0.0, heap) + (max(0.0, each("blocks")) * seen.small if grows else 0.0)
     explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
-    if explained > 0 and abs(size - explained) < windows.BYTES_FLOOR:
+    if explained > 0 and abs(size - explained) < decision.BYTES_FLOOR:
         size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
-    floor = max(windows.LEAST_RATE, windows.ENOUGH / max(1, sum(seen.sizes)))
+    floor = max(decision.LEAST_RATE, decision.ENOUGH / max(1, sum(seen.sizes)))
     if verdict == "clean" and each("objects") >= floor:
         seen.notes.append("these objects came once, or come and go: no place gained some with every session.")
     return HuntResult(
@@ -196,9 +196,9 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntRe
             **{name: each(name) for name in ("objects", "documents", "models", "sessions", "threads")},
         },
         floor={
-            "bytes": windows.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
+            "bytes": decision.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
             if seen.memory
-            else windows.BYTES_FLOOR,
+            else decision.BYTES_FLOOR,
             "objects": floor,
         },
         culprits=culprits,

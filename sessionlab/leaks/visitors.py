@@ -9,7 +9,7 @@ import time
 
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import SessionLabError
-from sessionlab.leaks.look import explained
+from sessionlab.leaks.preflight import explained
 from sessionlab.server import Server
 from sessionlab.sync import run
 

@@ -1,7 +1,7 @@
 """The phases of a hunt: is it a leak, how big, who holds it.
 
 A server of its own is started. Visitors come in windows; after each batch every session is discarded and the
-garbage collected, and what is still there is counted. `windows.py` decides, `retainers.py` names the holders.
+garbage collected, and what is still there is counted. `decision.py` decides, `retainers.py` names the holders.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from sessionlab.agent.ledger import MOST
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone
-from sessionlab.leaks import outcome, windows
-from sessionlab.leaks.known import holders_in
-from sessionlab.leaks.look import explained, look
+from sessionlab.leaks import decision, outcome
+from sessionlab.leaks.advice import holders_in
+from sessionlab.leaks.decision import Finding, Holder, Judgement
 from sessionlab.leaks.outcome import Evidence
+from sessionlab.leaks.preflight import explained, look
 from sessionlab.leaks.result import Batch, HuntResult
 from sessionlab.leaks.visitors import Visitors
-from sessionlab.leaks.windows import Finding, Holder, Judgement
 from sessionlab.programs import framework_of
 from sessionlab.raised import Raised, uncaught
 from sessionlab.server import Server, serve
@@ -239,7 +239,7 @@ class _Hunt:
 
     def _judged(self, holders: list[Holder], final: bool) -> Judgement:
         memory = () if self.seen.worked else self.seen.memory
-        return windows.decide(holders, self._told_apart(holders), memory, final=final)
+        return decision.decide(holders, self._told_apart(holders), memory, final=final)
 
     def _told_apart(self, holders: list[Holder]) -> list[int]:
         """The sizes of the windows that the rows tell apart: the newest ones."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sessionlab.agent.where import shown
-from sessionlab.leaks.windows import Holder
+from sessionlab.leaks.decision import Holder
 
 
 @dataclass(frozen=True)
