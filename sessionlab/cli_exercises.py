@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sessionlab.errors import SessionLabError
+
 Name = Annotated[str, typer.Argument(help='the name of an exercise, such as "02-blip"')]
+
+
+def _be_in_the_repository() -> None:
+    if importlib.util.find_spec("sessionlab.course") is None:
+        raise SessionLabError(
+            "The course is not here.",
+            why="What is installed is the lab alone; exercises and chapters are files of the repository.",
+            advice="clone https://github.com/panel-session-course/panel-session-course, and run `make lab` in it.",
+        )
 
 
 def check(
@@ -17,6 +29,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout, and nothing else")] = False,
 ) -> None:
     """Grade an exercise by running your file. Exit code: 0 right, 1 not yet, 3 it could not be judged."""
+    _be_in_the_repository()
     from rich.console import Console
 
     from sessionlab.course.exercises.check import check as run
@@ -33,6 +46,7 @@ def check(
 
 def hint(exercise: Name, number: Annotated[int | None, typer.Argument(help="1 to 3; by default the next")] = None):
     """The next hint for an exercise, from vague to near."""
+    _be_in_the_repository()
     from sessionlab.course.exercises.help import hint as ask
 
     print(ask(exercise, number))
@@ -40,6 +54,7 @@ def hint(exercise: Name, number: Annotated[int | None, typer.Argument(help="1 to
 
 def solution(exercise: Name) -> None:
     """The solution of an exercise."""
+    _be_in_the_repository()
     from sessionlab.course.exercises.help import solution as ask
 
     print(ask(exercise), end="")

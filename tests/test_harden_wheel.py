@@ -95,6 +95,14 @@ def test_nothing_else_is_there(python):
     assert (done.stdout.split(), done.stderr) == (OTHERS, "")
 
 
+def test_the_wheel_carries_the_lab_and_not_the_course(python):
+    site = Path(python[1]["PYTHONPATH"])
+    assert (site / "sessionlab" / "server.py").exists() and (site / "sessionlab" / "py.typed").exists()
+    assert not (site / "sessionlab" / "course").exists()
+    (metadata,) = importlib.metadata.distributions(name="sessionlab", path=[str(site)])
+    assert {entry.group for entry in metadata.entry_points} == {"console_scripts", "pytest11"}
+
+
 async def test_an_application_that_uses_all_of_harden_runs(python, tmp_path):
     command, environment = python
     app = tmp_path / "app.py"

@@ -14,7 +14,7 @@ from sessionlab.course.exercises.exercise import UnknownExercise, exercises, fin
 from sessionlab.course.exercises.progress import Progress
 from sessionlab.course.exercises.regions import solution_of
 from sessionlab.course.exercises.verdict import Verdict
-from sessionlab.errors import AppNotFound
+from sessionlab.errors import AppNotFound, SessionLabError
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 
@@ -51,6 +51,13 @@ def test_a_broken_file_is_no_error(file, content):
     assert not Progress().solved("02-blip")
     Progress().note("02-blip", True)
     assert Progress().solved("02-blip")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["check", "02-blip"], ["hint", "02-blip"], ["solution", "02-blip"]])
+def test_where_the_lab_alone_is_installed_the_course_is_said_to_be_elsewhere(arguments, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    failed = CliRunner().invoke(cli, arguments)
+    assert isinstance(failed.exception, SessionLabError) and "make lab" in str(failed.exception)
 
 
 def test_hints_come_one_by_one_and_then_the_solution():
