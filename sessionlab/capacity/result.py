@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import statistics
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -58,12 +59,10 @@ class Load(Shown):
     @cached_property
     def _line(self) -> tuple[float, float]:
         """Bytes of a session and of the empty process: a line through the steps, by least squares."""
-        points = [(step.sessions, step.memory) for step in self.steps]
-        x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
-        spread = sum((a - x) ** 2 for a, _ in points)
-        slope = sum((a - x) * (b - y) for a, b in points) / spread if spread else 0.0
-        slope = max(LEAST, slope)
-        return slope, max(0.0, y - slope * x)
+        sessions, memory = [step.sessions for step in self.steps], [step.memory for step in self.steps]
+        several = len(set(sessions)) > 1
+        slope = max(LEAST, statistics.linear_regression(sessions, memory).slope if several else 0.0)
+        return slope, max(0.0, statistics.fmean(memory) - slope * statistics.fmean(sessions))
 
     @property
     def per_session(self) -> float:
