@@ -119,6 +119,7 @@ def leak(**changes) -> Holder:
         (leak(weak=True, items=[0, 0]), "nothing"),
         (leak(owner="panel", repeats=True, edges=[0, 0], below=[0, 0], tops=0), "residue"),
         (leak(owner="python", edges=[0, 0], below=[0, 0], bytes=9000), "residue"),
+        (leak(owner="python", items=[1, 2], edges=[1, 2], below=[2, 3], bytes=1800), "nothing"),
         (leak(owner="python", edges=[0, 0], below=[0, 0], bytes=90_000), "leak"),
         (leak(owner="python", edges=[0, 0], below=[0, 0], filled=["app.py:3"]), "leak"),
         (leak(owner="python", bytes=9000), "leak"),

@@ -199,6 +199,8 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
     if holder.owner != "app" and (holder.repeats or (not any(holder.below) and per_session < TINY and not holder.tops)):
         return found("residue", "a list of a library's own, and no leak")
     if _is_bookkeeping(holder, sessions):
+        if trend.rate < 0.5:
+            return found("nothing", "what the server has in hand: a connection that closes late")
         return found("residue", "bookkeeping of Python's standard library, and no leak")
     if holder.kind == "C" and trend.rate < 0.9:
         return found("nothing", "what the lab itself had in hand")
