@@ -6,10 +6,9 @@ Each name is loaded when it is first used, so that an application that imports o
 ``sessionlab.harden`` loads nothing of the lab.
 """
 
+import contextlib
 import importlib
 from typing import TYPE_CHECKING
-
-from sessionlab import _moved
 
 if TYPE_CHECKING:
     from sessionlab.capacity import load as load
@@ -49,7 +48,10 @@ _HOMES = {
 }
 __all__ = list(_HOMES)
 
-_moved.install()
+with contextlib.suppress(ImportError):  # where `harden` alone is deployed, nothing has moved
+    from sessionlab import _moved
+
+    _moved.install()
 
 
 def __getattr__(name):

@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HARDEN = ROOT / "sessionlab" / "harden"
-SHARED = {"sessionlab.errors", "sessionlab.sizes"}  # how amounts are written, and that something is none
 FRAMEWORKS = {"panel", "bokeh", "tornado"}
 
 
@@ -42,14 +41,8 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", sorted(SHARED))
-def test_what_is_shared_with_the_lab_needs_nothing_else(name):
-    path = HARDEN.parent / f"{name.removeprefix('sessionlab.')}.py"
-    assert not strangers(imports(path))
-
-
 def strangers(names: set[str]) -> set[str]:
-    own = {name for name in names if name == "sessionlab.harden" or name.startswith("sessionlab.harden.")} | SHARED
+    own = {name for name in names if name == "sessionlab.harden" or name.startswith("sessionlab.harden.")}
     return {name for name in names - own if name.split(".")[0] not in FRAMEWORKS | sys.stdlib_module_names}
 
 

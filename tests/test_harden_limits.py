@@ -13,8 +13,9 @@ from tornado.web import create_signed_value
 from tornado.websocket import websocket_connect
 
 from sessionlab import serve, visit
-from sessionlab.errors import ConnectionRefused, VisitFailed
+from sessionlab.errors import ConnectionRefused, InvalidOption, VisitFailed
 from sessionlab.harden import SessionLimits
+from sessionlab.sizes import read_size
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
@@ -284,3 +285,18 @@ def test_limits_that_make_no_sense_are_refused(wrong, says):
 )
 def test_memory_is_read_as_bytes(text, size):
     assert SessionLimits(memory=text).memory == size
+
+
+@pytest.mark.parametrize(
+    "text", ["800 MB", "1.5GiB", "5e8 B", "1e9", " 12 kb ", ".5 gib", 12345, "much", "", "-1", "0", "1e999", "5 TB"]
+)
+def test_the_lab_reads_amounts_as_the_limits_do(text):
+    """Two parsers, for neither imports the other."""
+
+    def read(parser):
+        try:
+            return parser(text)
+        except (ValueError, InvalidOption):
+            return "refused"
+
+    assert read(lambda t: SessionLimits(memory=t).memory) == read(read_size)
