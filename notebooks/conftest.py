@@ -1,4 +1,4 @@
-"""The notebooks under test: nobody's progress is touched, a busy machine is no failure, a missing browser is told."""
+"""The notebooks under test: nobody's progress is touched, a busy machine is no failure, what is missing is told."""
 
 import os
 import tempfile
@@ -6,8 +6,9 @@ import tempfile
 import pytest
 from nbval.plugin import NbCellError
 
-# as `sessionlab.course.recorded` says it
-MISSING = ("There is no Chromium on this machine.", "There is no nginx on this machine")
+from sessionlab.client.browser import find_chromium
+from sessionlab.errors import NoBrowser
+from sessionlab.nginx import find_nginx
 
 folder = tempfile.TemporaryDirectory(prefix="sessionlab-")
 
@@ -16,16 +17,32 @@ os.environ.setdefault("SESSIONLAB_PROGRESS", os.path.join(folder.name, "progress
 os.environ.setdefault("SESSIONLAB_PATIENCE", "2")
 
 
+def lacks(source: str) -> str:
+    """What a cell needs that this machine lacks; in CI there has to be all of it."""
+    if os.environ.get("CI"):
+        return ""
+    if "@behind_nginx(" in source and not find_nginx():
+        return "nginx"
+    if "@in_browser(" in source:
+        try:
+            find_chromium()
+        except NoBrowser:
+            return "Chromium"
+    return ""
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call():
-    """A cell that showed its recording was not tested: it is skipped, and listed. CI has to have a browser."""
+def pytest_runtest_call(item):
+    """A cell that showed its recording was not tested: it is skipped, and listed."""
+    missing = lacks(item.cell.source)
     try:
-        return (yield)
+        result = yield
     except NbCellError as error:
-        said = [words for words in MISSING if words in str(error.inner_traceback)]
-        if said and not os.environ.get("CI"):
-            pytest.skip(f"{said[0].rstrip('.')}: the recording was shown.")
-        raise
+        if not missing or "This was recorded with" not in str(error.inner_traceback):
+            raise
+    if missing:
+        pytest.skip(f"there is no {missing} on this machine: the recording was shown")
+    return result
 
 
 def pytest_unconfigure():

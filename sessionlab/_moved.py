@@ -5,12 +5,21 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import types
 import warnings
 
+TO_THE_AGENT = (  # of `hunt`
+    *("aging", "at_work", "bounds", "caches", "graph", "groups", "ledger", "lost", "names", "retainers"),
+    *("rows", "running", "sizes", "source", "tracer", "values"),
+)
 MOVED = {
+    **{f"hunt.{name}": f"agent.{name}" for name in TO_THE_AGENT},
     "audit": "checks",
+    "audit.inside": "agent.audited",
+    "harden.drain": "harden.draining",
+    "harden.reconnect": "harden.reconnecting",
     "hunt": "leaks",
     "hunt.known": "leaks.advice",
     "hunt.look": "leaks.preflight",
@@ -21,6 +30,7 @@ MOVED = {
     "load": "capacity",
     "observe": "agent",
     "observe.client": "probe.client",
+    "observe.probe": "agent.agent",
     "observe.element_log": "probe.element_log",
     "observe.results": "probe.results",
     "observe.timeline": "probe.timeline",
@@ -47,6 +57,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if package != __package__ or not (new := _new(old)):
             return None
         new = f"{package}.{new}"
+        if importlib.util.find_spec(new) is None:
+            return None
         warnings.warn(f"{name} is called {new} now, and will be gone in 0.3.", DeprecationWarning, stacklevel=2)
         return importlib.machinery.ModuleSpec(name, self, loader_state=new, is_package=True)
 

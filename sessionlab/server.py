@@ -356,20 +356,19 @@ class Server:
         """Write all that is known of the server now into ``file``, as gzipped JSON: for a bug report.
 
         ``hello`` (versions, workers), ``census``, ``sessions``, ``timeline``, ``elements`` (if they are recorded) and
-        ``log``. No cookie and no header is in it; addresses and what the application has printed are. Raises OSError
-        before anything is asked if the file cannot be written, and what the probe raises.
+        ``log``. No cookie and no header is in it; addresses and what the application has printed are. Raises OSError if
+        the file cannot be written, and what the probe raises; no file is left then.
         """
-        with gzip.open(file, "wt", encoding="utf-8") as text:
-            hello = self.probe.hello()
-            parts = {
-                "hello": hello,
-                "census": self.probe.census(types=True).to_dict(),
-                "sessions": [session.to_dict() for session in self.probe.sessions()],
-                "timeline": self.probe.timeline().to_dict(),
-                "elements": self.probe.elements().to_dict() if hello["elements"] else None,
-                "log": self.read_log(),
-            }
-            json.dump(parts, text, default=str)
+        hello = self.probe.hello()
+        known = {
+            "hello": hello,
+            "census": self.probe.census(types=True).to_dict(),
+            "sessions": [session.to_dict() for session in self.probe.sessions()],
+            "timeline": self.probe.timeline().to_dict(),
+            "elements": self.probe.elements().to_dict() if hello["elements"] else None,
+            "log": self.read_log(),
+        }
+        Path(file).write_bytes(gzip.compress(json.dumps(known, default=str).encode()))
 
     def read_log(self, timeout: float = 5.0) -> list[str]:
         """The lines of `log`, when all that the server has said so far has come through its pipe."""

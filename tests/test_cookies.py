@@ -46,6 +46,17 @@ def test_a_path_and_a_host_are_kept_to():
     assert sent(cookies, f"{HERE}/app") is None and sent(cookies, "http://elsewhere.org/") is None
 
 
+def test_a_secure_cookie_needs_tls_or_a_loopback_address():
+    for near in (HERE, "http://localhost:5006", "http://[::1]:5006"):
+        cookies = Cookies(near)
+        cookies.collect(near, told("login=secret; Secure; Path=/"))
+        assert sent(cookies, f"{near}/app") == "login=secret", near
+    far = Cookies("https://example.org")
+    far.collect("https://example.org", told("login=secret; Secure; Path=/"))
+    assert sent(far, "https://example.org/app") == sent(far, "wss://example.org/app/ws") == "login=secret"
+    assert sent(far, "http://example.org/app") is None
+
+
 @pytest.mark.parametrize("line", ["", ";;;", "=", "a b c", "=x; y"])
 def test_nonsense_is_passed_over(line):
     cookies = Cookies(HERE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,8 @@ OLD = [
     ("sessionlab.load", "load", "sessionlab.capacity"),
     ("sessionlab.serve", "Server", "sessionlab.server"),
     ("sessionlab.audit.rules", "RULES", "sessionlab.checks.rules"),
+    ("sessionlab.hunt.graph", "Walk", "sessionlab.agent.graph"),
+    ("sessionlab.harden.drain", "drain", "sessionlab.harden.draining"),
 ]
 
 
@@ -27,12 +30,13 @@ def forgotten():
     """The old names have not been imported before, nor afterwards."""
 
     def forget():
-        import sessionlab
+        import sessionlab.harden
 
         for name in [n for n in sys.modules if n.startswith("sessionlab.") and _moved._new(n.partition(".")[2])]:
             del sys.modules[name]
         for name in ("audit", "hunt", "load", "observe", "serve", "visit"):
             vars(sessionlab).pop(name, None)
+        sessionlab.harden.drain = sessionlab.harden.draining.drain
 
     forget()
     yield
@@ -65,9 +69,16 @@ def test_the_warning_names_the_line_of_the_import(tmp_path):
     assert done.stdout == "get_page\n" and f"{script}:2: DeprecationWarning: sessionlab.visit is called" in done.stderr
 
 
-def test_what_never_was_is_not_found():
-    with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("sessionlab.nowhere")
+@pytest.mark.parametrize("name", ["sessionlab.nowhere", "sessionlab.hunt.nowhere"])
+def test_what_never_was_is_not_found(name, forgotten, recwarn):
+    with pytest.raises(ModuleNotFoundError, match=name):
+        importlib.import_module(name)
+    assert not [told for told in recwarn if "nowhere" in str(told.message)]
+
+
+@pytest.mark.parametrize("new", sorted({f"sessionlab.{new}" for new in _moved.MOVED.values()}))
+def test_the_new_name_is_there(new):
+    assert importlib.util.find_spec(new) is not None
 
 
 def test_what_the_package_offers_is_there_and_is_no_module(forgotten):

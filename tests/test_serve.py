@@ -336,6 +336,9 @@ async def test_a_dump_holds_what_is_known_and_a_wrong_place_is_said_at_once(app,
             server.dump(tmp_path / "dump.json.gz")
         with pytest.raises(OSError):
             server.dump(tmp_path / "nowhere" / "dump.json.gz")
+    with pytest.raises(ServerGone):
+        server.dump(tmp_path / "late.json.gz")
+    assert not (tmp_path / "late.json.gz").exists()
     text = gzip.decompress((tmp_path / "dump.json.gz").read_bytes()).decode()
     dump = json.loads(text)
     assert [row["id"] for row in dump["sessions"]] == [session.id]

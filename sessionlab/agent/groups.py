@@ -78,7 +78,7 @@ def groups_of(walk: Walk, ledger: Ledger, running: list[collections.Counter]) ->
     for place, tops in walk.edges.items():
         holder = walk.things[place]
         items = ledger.grew(holder)
-        kinds: dict[int, list[int]] = collections.defaultdict(list)
+        kinds: dict = collections.defaultdict(list)
         for top in dict.fromkeys(tops):
             kinds[kind_of_edge(walk, place, holder, walk.things[top])].append(top)
         for kind, some in kinds.items():

@@ -1,6 +1,6 @@
 """How many sessions a process and a gigabyte hold, and what follows for lifetime, caps and memory limit.
 
-from sessionlab.capacity import load
+from sessionlab import load
 
 result = load("app.py", visitors=100)
 print(result)

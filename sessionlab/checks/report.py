@@ -13,7 +13,6 @@ from sessionlab.report import HEX
 if TYPE_CHECKING:
     from sessionlab.checks.result import AuditResult, Check
 
-STATUSES = ("fail", "warn", "pass", "skipped")
 MARKS = {"fail": "✘", "warn": "!", "pass": "✔", "skipped": "–"}
 STYLES = {"fail": "red", "warn": "yellow", "pass": "green", "skipped": "dim"}
 SECTIONS = {"fail": "To repair", "warn": "To know", "pass": "In order", "skipped": "Not measured"}
@@ -98,7 +97,7 @@ def page(result: AuditResult) -> str:
         result=result,
         headline=headline(result),
         sections=SECTIONS,
-        counts={status: len(result.of(status)) for status in STATUSES},
+        counts={status: len(result.of(status)) for status in MARKS},
         marks=MARKS,
         course=COURSE,
         chapter_of=chapter_of,

@@ -23,26 +23,45 @@ STATIC = {"leak.caches": reading.caches}
 HUNT = 70.0  # seconds at most for the hunt, which runs beside everything else
 
 
-def run_audit(
-    app,
+def audit(
+    app: str | os.PathLike | Sequence[str | os.PathLike],
     *,
-    only: Iterable[str],
-    skip: Iterable[str],
-    memory: float,
-    max_seconds: float,
-    scenario,
-    interact: bool,
-    framework: str | None,
-    panel_args: Sequence[str],
-    env: Mapping[str, str] | None,
-    browser: bool,
-    progress: Callable[[str, float], None] | None,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    memory: float = 1e9,
+    max_seconds: float = 110.0,
+    scenario: str | os.PathLike | Scenario | None = None,
+    interact: bool = True,
+    framework: str | None = None,
+    panel_args: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    browser: bool = True,
+    progress: Callable[[str, float], None] | None = None,
 ) -> AuditResult:
-    """See `sessionlab.checks.audit`."""
+    """Serve ``app`` as its users get it, visit it, disturb it, end it, and judge what happened.
+
+    Parameters
+    ----------
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    only, skip : checks (``"reconnect.token"``) or groups of them (``"reconnect"``) to do, or to leave out.
+    memory : bytes that the process may take where it is deployed.
+    max_seconds : seconds after which the audit ends; what was not measured by then is skipped.
+    scenario : a scenario file or a `Scenario`: what each visitor does, and how he says who he is.
+    interact : False leaves everything untouched. By default the widgets are used, and what they do is done.
+    framework : ``"panel"`` or ``"bokeh"``; by default told from the application's imports.
+    panel_args : the arguments of ``panel serve`` with which the application is deployed. Those that concern the port,
+        the address and the number of processes are judged, but not served.
+    env : environment variables for the server, besides those of this process.
+    browser : False measures reconnects without a browser, although there is one.
+    progress : called with what is going on and the part of the checks that is done.
+
+    Raises a SessionLabError when the application could not be run; nothing is left behind then.
+    """
     if not max_seconds > 0:
         raise InvalidOption(f"max_seconds={max_seconds:g} cannot be used.", advice="give seconds, more than zero.")
     if not memory > 0:
         raise InvalidOption(f"memory={memory:g} cannot be used.", advice="give bytes, more than zero.")
+    only, skip = ([names] if isinstance(names, str) else names for names in (only, skip))
     wanted = chosen(only, skip)
     if not isinstance(scenario, Scenario):
         scenario = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
@@ -65,11 +84,11 @@ def run_audit(
         tell=told,
     )
     told.bench = bench
-    audit = _Audit(bench)
-    versions = run_coroutine(audit.run())
+    work = _Audit(bench)
+    versions = run_coroutine(work.run())
     checks = tuple(RULES[name].check(bench.findings.get(name) or _silent(name)) for name in wanted)
     return AuditResult(
-        ", ".join(bench.apps), checks, time.monotonic() - began, versions, tuple(map(str, panel_args)), audit.notes
+        ", ".join(bench.apps), checks, time.monotonic() - began, versions, tuple(map(str, panel_args)), work.notes
     )
 
 

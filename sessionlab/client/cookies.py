@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlsplit
 from urllib.request import Request
 
 from tornado.httputil import HTTPHeaders
+from tornado.netutil import is_valid_ip
+
+TRUSTED = ("https", "http")  # of a loopback address: Chromium sends Secure cookies there, without TLS too
 
 
 class Cookies(Mapping[str, str]):
@@ -20,7 +25,7 @@ class Cookies(Mapping[str, str]):
     """
 
     def __init__(self, url: str, given: Mapping[str, str] | None = None):
-        self._jar = CookieJar()
+        self._jar = CookieJar(DefaultCookiePolicy(secure_protocols=TRUSTED if _is_near(url) else ("https",)))
         for name, value in (given or {}).items():
             self.collect(url, HTTPHeaders({"Set-Cookie": f"{name}={value}; Path=/"}))
 
@@ -60,6 +65,11 @@ class _Answer:
 
     def info(self) -> Message:
         return self.told
+
+
+def _is_near(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or (is_valid_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _request(url: str) -> Request:

@@ -37,19 +37,34 @@ DAY = 90_000.0  # seconds: a day, and an hour for those who keep things for a da
 TRACED = 4  # visits that are followed line by line
 
 
-def run_hunt(
-    app,
+def hunt(
+    app: str | os.PathLike | Sequence[str | os.PathLike],
     *,
-    sessions: int | None,
-    max_seconds: float,
-    scenario,
-    interact: bool,
-    framework: str | None,
-    panel_args: Sequence[str],
-    env: dict[str, str] | None,
-    progress: Callable[[str, float], None] | None,
+    sessions: int | None = None,
+    max_seconds: float = 90.0,
+    scenario: str | os.PathLike | Scenario | None = None,
+    interact: bool = True,
+    framework: str | None = None,
+    panel_args: Sequence[str] = (),
+    env: dict[str, str] | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> HuntResult:
-    """See `sessionlab.leaks.hunt`."""
+    """Open and end sessions of ``app`` until it is plain whether it keeps something of each.
+
+    Parameters
+    ----------
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    sessions : at most so many; by default about 70, more where that leaves a doubt.
+    max_seconds : seconds after which the verdict is given with what is known then.
+    scenario : a scenario file or a `Scenario`: what each visitor does.
+    interact : False leaves everything untouched: visitors only look.
+    framework : ``"panel"`` or ``"bokeh"``; by default told from the application's imports.
+    panel_args : further arguments of ``panel serve`` or ``bokeh serve``.
+    env : environment variables for the server, besides those of this process.
+    progress : called with the name of the phase and the part of the whole that is done.
+
+    Raises a SessionLabError when the application could not be run; nothing is left behind then.
+    """
     if sessions is not None and sessions < 3 * FEWEST:
         raise InvalidOption(f"sessions={sessions} cannot be used.", advice=f"give at least {3 * FEWEST}.")
     if max_seconds <= 0:
@@ -71,8 +86,8 @@ def run_hunt(
     )
     with server:
         try:
-            hunt = _Hunt(server, name, scenario, deadline, sessions, progress or (lambda phase, part: None))
-            return dataclasses.replace(hunt.run(), errors=_raised(server))
+            began = _Hunt(server, name, scenario, deadline, sessions, progress or (lambda phase, part: None))
+            return dataclasses.replace(began.run(), errors=_raised(server))
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
 
