@@ -15,7 +15,7 @@ from tornado.websocket import websocket_connect
 from sessionlab import serve, visit
 from sessionlab.errors import ConnectionRefused, InvalidOption, VisitFailed
 from sessionlab.harden import SessionLimits
-from sessionlab.sizes import read_size
+from sessionlab.sizes import UNITS, read_size
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 
@@ -287,9 +287,10 @@ def test_memory_is_read_as_bytes(text, size):
     assert SessionLimits(memory=text).memory == size
 
 
-@pytest.mark.parametrize(
-    "text", ["800 MB", "1.5GiB", "5e8 B", "1e9", " 12 kb ", ".5 gib", 12345, "much", "", "-1", "0", "1e999", "5 TB"]
-)
+AMOUNTS = ["800 MB", "1.5GiB", "5e8 B", "1e9", " 12 kb ", ".5 gib", 12345, "much", "", "-1", "0", "1e999", "5 TB"]
+
+
+@pytest.mark.parametrize("text", [*AMOUNTS, *(f"7 {unit}" for unit in UNITS)])
 def test_the_lab_reads_amounts_as_the_limits_do(text):
     """Two parsers, for neither imports the other."""
 
