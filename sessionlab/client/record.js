@@ -1,7 +1,7 @@
 // Runs in every frame before the page's own scripts: reports websocket attempts and notifications as they happen.
 // All times are milliseconds since the frame's navigation began, on the clock that the page itself sees.
 (() => {
-  const attempts = {pending: 0, last: 0}
+  const attempts = {pending: 0, frames: 0}
   window.sessionlab = attempts
 
   let number = 0
@@ -26,7 +26,7 @@
       report("attempt", {socket, url: this.url})
       this.addEventListener("open", () => report("opened", {socket}))
       this.addEventListener("message", () => {
-        attempts.last = performance.now()
+        attempts.frames += 1
         if (undecided) report("answered", {socket})
         decided()
       })
@@ -37,7 +37,7 @@
     }
 
     send(data) {
-      attempts.last = performance.now()
+      attempts.frames += 1
       super.send(data)
     }
   }

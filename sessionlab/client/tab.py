@@ -103,9 +103,9 @@ class Tab:
         deadline = time.monotonic() + at_most
         seen, since = None, time.monotonic()
         while time.monotonic() < min(deadline, since + silence):
-            last = await self.page.evaluate("window.sessionlab.last")
-            if last != seen:
-                seen, since = last, time.monotonic()
+            frames = await self.page.evaluate("window.sessionlab.frames")
+            if frames != seen:
+                seen, since = frames, time.monotonic()
             await asyncio.sleep(0.02)
 
     async def wait_for(self, condition: str | Callable, timeout: float = 10.0):  # noqa: ASYNC109 - see load
