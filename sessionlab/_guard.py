@@ -44,8 +44,16 @@ def start():
     return subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
 
 
+def name_the_log():
+    """Let what is started know the pipe that the lab reads, and who started it."""
+    log = os.fstat(1)
+    os.environ["SESSIONLAB_LOG"] = f"{log.st_dev}:{log.st_ino}"
+    os.environ["SESSIONLAB_GUARD"] = str(os.getpid())
+
+
 def main(start=start):
     adopt_orphans()
+    name_the_log()
     try:
         child = start()
     except OSError as error:

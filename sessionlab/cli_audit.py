@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Framework, Interact, Scenario
+from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, Scenario
 
 
 def audit(
     context: typer.Context,
-    app: App,
+    app: App = None,
+    command: Command = None,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="write one page with everything, for the team")] = None,
     only: Annotated[list[str] | None, typer.Option(help="only these checks or groups: reconnect,hooks.run")] = None,
@@ -33,9 +34,10 @@ def audit(
     from sessionlab.checks import report
     from sessionlab.sizes import read_size
 
-    with cli_run.running(app, as_json, file=html) as progress:
+    with cli_run.running(app, command, as_json, file=html) as progress:
         result = run(
-            app,
+            app or (),
+            command=command,
             only=_listed(only),
             skip=_listed(skip),
             memory=read_size(memory),

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Framework, Interact, Scenario
+from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, Scenario
 
 
 def hunt(
     context: typer.Context,
-    app: App,
+    app: App = None,
+    command: Command = None,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="write a page with the chains and the picture")] = None,
     sessions: Annotated[int | None, typer.Option(help="open at most so many sessions")] = None,
@@ -29,9 +30,10 @@ def hunt(
     from sessionlab import report
     from sessionlab.leaks import hunt as run
 
-    with cli_run.running(app, as_json, file=html) as progress:
+    with cli_run.running(app, command, as_json, file=html) as progress:
         result = run(
-            app,
+            app or (),
+            command=command,
             sessions=sessions,
             max_seconds=max_seconds,
             scenario=scenario,

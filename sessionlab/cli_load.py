@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Framework
+from sessionlab.cli_run import App, AsJson, Command, Framework
 
 
 def load(
     context: typer.Context,
-    app: App,
+    app: App = None,
+    command: Command = None,
     visitors: Annotated[int, typer.Option(help="sessions to open and keep open")] = 100,
     rate: Annotated[float | None, typer.Option(help="visits a second that you expect")] = None,
     stay: Annotated[float, typer.Option(help="seconds that a page stays open")] = 600.0,
@@ -32,9 +33,10 @@ def load(
     from sessionlab.capacity import load as run
     from sessionlab.sizes import read_size
 
-    with cli_run.running(app, as_json, file=picture) as progress:
+    with cli_run.running(app, command, as_json, file=picture) as progress:
         result = run(
-            app,
+            app or (),
+            command=command,
             visitors=visitors,
             rate=rate,
             stay=stay,

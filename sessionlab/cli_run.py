@@ -14,9 +14,15 @@ import typer
 
 from sessionlab.errors import InvalidOption, SessionLabError
 
-App = Annotated[str, typer.Argument(help="a script, a directory app, a notebook, or module:function")]
+Progress = Callable[[str, float], None]
+App = Annotated[
+    str | None, typer.Argument(help="a script, a directory app, a notebook, module:function, or a program that serves")
+]
+Command = Annotated[
+    str | None, typer.Option(help='starts the app instead: "uvicorn app:api --port {port}"; any port it opens is found')
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, and nothing else")]
-Framework = Annotated[str | None, typer.Option(help="panel or bokeh; by default told from the imports")]
+Framework = Annotated[str | None, typer.Option(help="panel, bokeh, program, fastapi; by default its source says it")]
 Scenario = Annotated[Path | None, typer.Option(help="a Python file that says what each visitor does")]
 Interact = Annotated[bool, typer.Option(help="click, type, move and select in what the page has")]
 
@@ -27,18 +33,21 @@ def register(cli: typer.Typer, command: Callable) -> None:
 
 
 @contextlib.contextmanager
-def running(app: str, as_json: bool, file: Path | None = None) -> Iterator[Callable[[str, float], None]]:
+def running(app: str | None, command: str | None, as_json: bool, file: Path | None = None) -> Iterator[Progress]:
     """While the application runs: a bar, moved by ``progress(what, part)``. An error of the lab is exit code 3.
 
     ``file`` is what will be written in the end; that it can be is made sure of first.
     """
     try:
         _make_sure_of(file)
+        if app is None and command is None:
+            raise InvalidOption("There is nothing to run.", advice="name an application, or give --command.")
         with _bar(hidden=as_json) as progress:
             yield progress
     except SessionLabError as error:
         if as_json:
-            print(json.dumps({"app": app, "error": error.what, "why": error.why, "advice": error.advice}, indent=2))
+            told = {"app": app or command, "error": error.what, "why": error.why, "advice": error.advice}
+            print(json.dumps(told, indent=2))
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
 
@@ -69,7 +78,7 @@ def _make_sure_of(file: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _bar(hidden: bool) -> Iterator[Callable[[str, float], None]]:
+def _bar(hidden: bool) -> Iterator[Progress]:
     """A bar on stderr, so that stdout holds the result only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

@@ -9,28 +9,28 @@ import threading
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, Framework
+from sessionlab.cli_run import App, Command, Framework
 
 
 def serve(
     context: typer.Context,
-    app: App,
+    app: App = None,
+    command: Command = None,
     framework: Framework = None,
 ) -> None:
-    """The app with its live session monitor beside it, until Ctrl-C. What stands after -- goes to `panel serve`.
+    """The app with its live session monitor beside it, until Ctrl-C. What stands after -- goes to it.
 
     The app's log goes to stderr.
     """
     from sessionlab.monitor import Monitor
-    from sessionlab.programs import framework_of
     from sessionlab.server import serve as start
 
-    framework = framework or framework_of(app, context.args)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        start(app, framework=framework, panel_args=context.args) as server,
+        start(app or (), command=command, framework=framework, panel_args=context.args) as server,
         Monitor(server) as monitor,
     ):
+        print(f"Served {server.way}")
         for url in monitor.app_urls.values():
             print(f"The application   {url}")
         print(f"Its live monitor  {monitor.url}")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from sessionlab.errors import NoBrowser
-from sessionlab.server import free_port
+from sessionlab.loopback import free_port
 
 PINNED = {"panel": "1.9.4", "bokeh": "3.9.2"}  # the versions that the numbers of the course hold for
 OLDEST = (3, 11)  # of Python

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from sessionlab.child import Child
 from sessionlab.errors import InvalidOption, ServerNotReady, SessionLabError
-from sessionlab.server import HOST, free_port
+from sessionlab.loopback import HOST, free_port
 
 NAMES = ("one", "two", "three", "four")  # what the cookie calls the servers
 # Without these lines nginx sends every request to the next server in turn, as it does by default.

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sessionlab.errors import AppFailed
 
@@ -21,23 +22,78 @@ PANEL = re.compile(r"(panel|holoviews|hvplot|geoviews|param|lumen|panel_\w+)(\.|
 BOKEH = re.compile(r"bokeh(\.|$)")
 IMPORTERS = ("import_module", "__import__")
 SERVE = re.compile(
-    r"panel\.(serve|show|io\.server\.(serve|get_server)|io\.fastapi\.\w+)"
+    r"panel\.(serve|show|io\.(server|fastapi)\.(serve|get_server))"
     r"|bokeh\.server\.(server\.)?Server|uvicorn\.(run|Server)"
 )
 MOST = 200  # files of an application that are read
 
 
-def framework_of(app, panel_args: Sequence[str] = ()) -> str:
-    """``bokeh`` for an application that imports Bokeh and nothing of Panel, in any of its files; else ``panel``.
+class Way(NamedTuple):
+    """How an application is served: ``framework`` is panel, bokeh, program, fastapi or command; and ``why`` so.
+
+    ``name`` is what a module calls its FastAPI application.
+    """
+
+    framework: str
+    why: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        how = {
+            "program": "as a program of its own",
+            "fastapi": "by uvicorn",
+            "command": "by a command of its own",
+        }
+        return f"{how.get(self.framework, f'by `{self.framework} serve`')}: {self.why}"
+
+
+def way_of(app, panel_args: Sequence[str] = ()) -> Way:
+    """How an application is served, as its source says.
+
+    It is a ``program`` if it starts a server by itself and marks nothing as what a page shows, a ``fastapi`` if it
+    makes an application of FastAPI, ``bokeh`` if it imports Bokeh and nothing of Panel in any of its files; else
+    ``panel``.
 
     Parameters
     ----------
     app : a path, ``"module:function"``, or a list of these. What cannot be read or parsed counts as Panel's.
-    panel_args : further arguments of the server; with any, it is Panel's.
+    panel_args : further arguments of the server; with any, it is not Bokeh's.
     """
-    names = [name for program in _programs(app) for name in _imports(program)]
-    plain = any(map(BOKEH.match, names)) and not any(map(PANEL.match, names))
-    return "bokeh" if plain and not panel_args else "panel"
+    programs = list(_programs(app))
+    if len(_listed(app)) == 1 and Path(_listed(app)[0]).suffix == ".py":
+        shows = any(map(_shows, programs))
+        if (call := serves_itself(app)) and not shows:
+            return Way("program", call)
+        if call:
+            return Way("panel", f"something in it is .servable(), although {call}")
+        if programs and not shows and (made := _fastapi(programs[0])):
+            return Way("fastapi", f"{programs[0][0].name}:{made[1]} makes the FastAPI {made[0]!r}", made[0])
+    names = [(path, name) for path, tree in programs for name in _imports((path, tree))]
+    of_panel, of_bokeh = ([f"{p.name} imports {n}" for p, n in names if kind.match(n)] for kind in (PANEL, BOKEH))
+    if of_bokeh and not of_panel and not panel_args:
+        return Way("bokeh", f"{of_bokeh[0]}, and nothing of Panel")
+    return Way("panel", of_panel[0] if of_panel else "nothing in it says otherwise")
+
+
+def _fastapi(program: tuple[Path, ast.AST | None]) -> tuple[str, int] | None:
+    """Name and line of the first application of FastAPI that a module makes, if there are pages of Bokeh in it."""
+    _, tree = program
+    known = _known_as(tree)
+    if not any(name.startswith(("panel.io.fastapi", "bokeh_fastapi")) for name in known.values()):
+        return None
+    for node in getattr(tree, "body", ()):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=made)):
+                if _full_name(made, known) in ("fastapi.FastAPI", "fastapi.applications.FastAPI"):
+                    return name, node.lineno
+    return None
+
+
+def _shows(program: tuple[Path, ast.AST | None]) -> bool:
+    """Whether a file marks what is on a page: with ``.servable()``, or by adding to ``curdoc()``."""
+    _, tree = program
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call)) if tree else ()
+    return any(getattr(f, "attr", getattr(f, "id", "")) in ("servable", "curdoc") for f in calls)
 
 
 def serves_itself(app) -> str:
@@ -60,8 +116,9 @@ def nothing_to_look_at(route: str, app) -> AppFailed:
         why=f"{call}: does the program serve by itself? Under `panel serve` only what is .servable() is on the page."
         if call
         else "Nothing of the application is .servable(), or added to curdoc(). Does the program serve by itself?",
-        advice=f'give the function that makes the page, as "{stem}:function", with the call that serves under '
-        '`if __name__ == "__main__":`; or mark what the page shows with .servable(). No verdict was given.',
+        advice=f'if it does, serve it as a program (framework="program", --framework program) or by a command '
+        f"(--command); else mark what the page shows with .servable(), or give the function that makes it, as "
+        f'"{stem}:function". No verdict was given.',
     )
 
 
@@ -145,15 +202,18 @@ def _known_as(tree: ast.AST | None) -> dict[str, str]:
     return known
 
 
-def _called(function: ast.expr, known: dict[str, str]) -> str:
-    """The full name of a call that serves, else empty: ``.show()`` of anything is one where Panel is imported."""
+def _full_name(function: ast.expr, known: dict[str, str]) -> str:
+    """``panel.serve`` for ``pn.serve``; empty for what is called on anything but an imported name."""
     parts: list[str] = []
     while isinstance(function, ast.Attribute):
         parts.insert(0, function.attr)
         function = function.value
-    if isinstance(function, ast.Name) and function.id in known:
-        name = ".".join([known[function.id], *parts])
-        if SERVE.fullmatch(name):
-            return name
-    shows = parts and parts[-1] == "show" and any(map(PANEL.match, known.values()))
+    return ".".join([known[function.id], *parts]) if isinstance(function, ast.Name) and function.id in known else ""
+
+
+def _called(function: ast.expr, known: dict[str, str]) -> str:
+    """The full name of a call that serves, else empty: ``.show()`` of anything is one where Panel is imported."""
+    if SERVE.fullmatch(name := _full_name(function, known)):
+        return name
+    shows = isinstance(function, ast.Attribute) and function.attr == "show" and any(map(PANEL.match, known.values()))
     return ".show()" if shows else ""

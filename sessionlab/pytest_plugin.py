@@ -57,7 +57,7 @@ class Limits:
     def of(cls, mark) -> Limits:
         """Read the mark; raises pytest.UsageError, saying what is wrong with it."""
         known = {"bytes", "objects", "ignore"}
-        options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework"}
+        options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework", "command"}
         unknown = set(mark.kwargs) - known - options
         if len(mark.args) != 1 or unknown:
             raise pytest.UsageError(

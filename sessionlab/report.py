@@ -43,6 +43,11 @@ def claim(result) -> str:
     return f"less than {size(floor['bytes'])} or {floor['objects']:.2g} objects a session would not have been seen"
 
 
+def how(result) -> str:
+    """How the application was served, and what was visited of it."""
+    return f"served {result.served}; visited {', '.join(result.pages)}"
+
+
 def renderable(result):
     """The result for a rich console."""
     from rich.console import Group
@@ -54,6 +59,7 @@ def renderable(result):
     lines = [Text(HEADLINE[result.verdict], style=f"bold {colour}")]
     lines.append(Text(f"{result.sessions} sessions in {result.seconds:.1f} s; each left {numbers(result)}"))
     lines.append(Text(claim(result), style="dim"))
+    lines.append(Text(how(result), style="dim"))
     for culprit in result.culprits:
         tree = Tree(Text(culprit.holder, style="bold"))
         branch = tree

@@ -6,8 +6,8 @@
     async with serving("app.py") as server:  # the event loop goes on meanwhile
         ...
 
-The server is ``panel serve`` or ``bokeh serve``, started by ``agent/launch.py``; it ends when the lab ends,
-however that happens (``child.py``).
+The server is ``panel serve``, ``bokeh serve``, a program that serves by itself, or any other command (``starts.py``).
+It ends when the lab ends, however that happens (``child.py``).
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ import asyncio
 import contextlib
 import difflib
 import gzip
+import inspect
 import json
 import os
-import re
 import secrets
+import shlex
 import signal
-import socket
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -38,36 +36,37 @@ from sessionlab.errors import (
     AppFailed,
     AppNotFound,
     InvalidOption,
-    PortTaken,
     ServerNotReady,
     SessionLabError,
     UnknownOption,
 )
 from sessionlab.log import Log
+from sessionlab.loopback import HOST, opener
 from sessionlab.probe.client import Probe
+from sessionlab.programs import Way, way_of
+from sessionlab.starts import MODULE_FUNCTION, ByCommand, ByFramework, Start, words_of
 
-HERE = Path(__file__).parent
-HOST = "127.0.0.1"
-MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-# option of `serve` -> flag of the server, and how seconds are written there
+FUNCTION_APP = Path(__file__).parent / "agent" / "function_app.py"
+FRAMEWORKS = ("panel", "bokeh", "program", "fastapi")
+# option of `serve` -> flag of the server, how seconds are written there, and the option of Bokeh's server
 DURATIONS = {
-    "lifetime": ("--unused-session-lifetime", 1000),
-    "check": ("--check-unused-sessions", 1000),
-    "keep_alive": ("--keep-alive", 1000),
-    "token_expiration": ("--session-token-expiration", 1),
+    "lifetime": ("--unused-session-lifetime", 1000, "unused_session_lifetime_milliseconds"),
+    "check": ("--check-unused-sessions", 1000, "check_unused_sessions_milliseconds"),
+    "keep_alive": ("--keep-alive", 1000, "keep_alive_milliseconds"),
+    "token_expiration": ("--session-token-expiration", 1, "session_token_expiration"),
 }
 
 
 def serve(
-    app: str | os.PathLike | Sequence[str | os.PathLike],
+    app: str | os.PathLike | Sequence[str | os.PathLike] = (),
     *,
+    command: str | Sequence[str] | None = None,
     lifetime: float | None = None,
     check: float | None = None,
     token_expiration: float | None = None,
     keep_alive: float | None = None,
     port: int = 0,
-    framework: str = "panel",
+    framework: str | None = None,
     panel_args: Sequence[str] = (),
     env: dict[str, str] | None = None,
     ready_timeout: float = 60.0,
@@ -79,14 +78,18 @@ def serve(
 
     Parameters
     ----------
-    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these; or a program that serves
+        by itself, with ``pn.serve``, ``.show()``, ``Server(...)`` or ``uvicorn.run``. Not needed with a ``command``.
+    command : starts the application instead, such as ``"uvicorn app:api --port {port}"``: for ``{port}`` stands a free
+        one then; without it, whatever port of this machine the command opens is found.
     lifetime : seconds that a session without a connection is kept (``--unused-session-lifetime``).
     check : seconds between two looks for such sessions (``--check-unused-sessions``).
     token_expiration : whole seconds that the token in a page is accepted (``--session-token-expiration``).
     keep_alive : seconds between two pings on a websocket (``--keep-alive``).
     port : a port of your choice; by default the operating system chooses a free one.
-    framework : ``"panel"`` or ``"bokeh"``: which command serves.
-    panel_args : further arguments of ``panel serve`` or ``bokeh serve``, as on the command line.
+    framework : ``"panel"`` or ``"bokeh"``: which command serves; ``"program"`` runs the script by Python, and
+        ``"fastapi"`` its FastAPI application by uvicorn. By default its source says it: `sessionlab.programs.way_of`.
+    panel_args : further arguments of ``panel serve`` or ``bokeh serve``, as on the command line; or of the program.
     env : environment variables for the server, besides those of this process.
     ready_timeout : seconds that the server may take until its first page is built.
     elements : log every element, Panel object and model from the start: see ``server.probe.elements()``.
@@ -104,19 +107,33 @@ def serve(
     """
     if unknown:
         raise _unknown_option(next(iter(unknown)))
-    if framework not in ("panel", "bokeh"):
-        raise InvalidOption(f"framework={framework!r} is not known.", advice='use "panel" or "bokeh".')
+    if framework not in (None, *FRAMEWORKS):
+        raise InvalidOption(f"framework={framework!r} is not known.", advice=f"use one of {', '.join(FRAMEWORKS)}.")
     durations = dict(lifetime=lifetime, check=check, keep_alive=keep_alive, token_expiration=token_expiration)
-    flags = [*_duration_flags(durations), *map(str, panel_args)]
     apps = [app] if isinstance(app, str | os.PathLike) else list(app)
     targets, extra_env = _targets(apps)
     environment = {**extra_env, **({"SESSIONLAB_ELEMENTS": "1"} if elements else {}), **(env or {})}
     preload = os.environ.get("SESSIONLAB_PRELOAD") == "1" if preload is None else preload
-    return Server(framework, [str(a) for a in apps], targets, flags, environment, port, ready_timeout, preload)
+    way = way_of(apps, panel_args)
+    if framework and framework != way.framework:
+        way = Way(framework, "it was asked for", way.name)
+    start: Start
+    if command is not None:
+        way = Way("command", shlex.join(words_of(command)))
+        start = ByCommand([*words_of(command), *map(str, panel_args)], _tornado(durations), own_port=True)
+    elif not apps:
+        raise InvalidOption("There is nothing to serve.", advice="give an application, or a command that starts one.")
+    elif way.framework in ("program", "fastapi"):
+        words = [sys.executable, *targets] if way.framework == "program" else _uvicorn(targets[0], way)
+        start = ByCommand([*words, *map(str, panel_args)], _tornado(durations), own_port=False)
+    else:
+        start = ByFramework(way.framework, targets, [*_flags(durations), *map(str, panel_args)])
+    names = [str(a) for a in apps] or [way.why]
+    return Server(start, way, names, environment, port, ready_timeout, preload)
 
 
 @contextlib.asynccontextmanager
-async def serving(app: str | os.PathLike | Sequence[str | os.PathLike], **options) -> AsyncIterator[Server]:
+async def serving(app: str | os.PathLike | Sequence[str | os.PathLike] = (), **options) -> AsyncIterator[Server]:
     """`serve` for code that runs beside other code: neither the start nor the end holds up the event loop.
 
     Parameters, options and errors are those of `serve`.
@@ -129,8 +146,8 @@ async def serving(app: str | os.PathLike | Sequence[str | os.PathLike], **option
 
 
 def _unknown_option(name: str) -> UnknownOption:
-    options = [*DURATIONS, "port", "framework", "panel_args", "env", "ready_timeout", "elements", "preload"]
-    names = {flag.strip("-").replace("-", "_"): option for option, (flag, _) in DURATIONS.items()}
+    options = list(inspect.signature(serve).parameters)[1:-1]
+    names = {flag.strip("-").replace("-", "_"): option for option, (flag, _, _) in DURATIONS.items()}
     names |= {option: option for option in options}
     near = difflib.get_close_matches(name, names, n=1)
     return UnknownOption(
@@ -142,12 +159,19 @@ def _unknown_option(name: str) -> UnknownOption:
     )
 
 
-def _duration_flags(durations: dict[str, float | None]) -> list[str]:
-    flags = []
+def _uvicorn(target: str, way: Way) -> list[str]:
+    path = Path(target)
+    module = f"{path.stem}:{way.name or 'app'}"
+    return [sys.executable, "-m", "uvicorn", module, "--app-dir", str(path.parent), "--log-level", "warning"]
+
+
+def _numbers(durations: dict[str, float | None]) -> dict[str, int]:
+    """The durations that are given, as the server counts them."""
+    numbers = {}
     for name, seconds in durations.items():
         if seconds is None:
             continue
-        flag, per_second = DURATIONS[name]
+        flag, per_second, _ = DURATIONS[name]
         number = round(seconds * per_second) if isinstance(seconds, int | float) else -1
         least = 0 if name == "keep_alive" else 1
         if number < least:
@@ -156,8 +180,16 @@ def _duration_flags(durations: dict[str, float | None]) -> list[str]:
                 why=f"{flag} takes a whole number of {'milli' * (per_second == 1000)}seconds of at least {least}.",
                 advice="give seconds, as a number.",
             )
-        flags += [flag, str(number)]
-    return flags
+        numbers[name] = number
+    return numbers
+
+
+def _flags(durations: dict[str, float | None]) -> list[str]:
+    return [word for name, number in _numbers(durations).items() for word in (DURATIONS[name][0], str(number))]
+
+
+def _tornado(durations: dict[str, float | None]) -> dict[str, int]:
+    return {DURATIONS[name][2]: number for name, number in _numbers(durations).items()}
 
 
 def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, str]]:
@@ -167,7 +199,7 @@ def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, st
         if Path(app).exists():
             targets.append(str(Path(app)))
         elif MODULE_FUNCTION.fullmatch(app):
-            targets.append(str(HERE / "agent" / "function_app.py"))
+            targets.append(str(FUNCTION_APP))
             environment = {FUNCTION: app, "SESSIONLAB_IMPORT_FROM": os.getcwd()}
         else:
             folder = Path(app).parent
@@ -181,15 +213,6 @@ def _targets(apps: Sequence[str | os.PathLike]) -> tuple[list[str], dict[str, st
     return targets, environment
 
 
-class _StaysHere(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect on the server itself; one to an identity provider elsewhere is an answer."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if urlsplit(newurl).hostname != HOST:
-            return None
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 class Server:
     """A served application. Made by `serve`; ends with its ``with`` block, with `stop`, or with this process.
 
@@ -200,27 +223,30 @@ class Server:
     port, pid : of the server's own process.
     log : a `sessionlab.log.Log` with the lines that the server wrote.
     probe : a `sessionlab.probe.client.Probe` that looks into the process: census, sessions, timeline, elements.
+    way : how it is served, and why: a `sessionlab.programs.Way`.
     """
 
-    def __init__(self, framework, apps, targets, flags, environment, port, ready_timeout, preload=False):
-        self.framework, self.apps, self._targets, self._flags = framework, apps, targets, flags
+    def __init__(self, start: Start, way: Way, apps, environment, port, ready_timeout, preload=False):
+        self._how, self.way, self.apps = start, way, apps
         self._environment, self._ready_timeout, self._preload = environment, ready_timeout, preload
         self._token = secrets.token_urlsafe(16)  # kept over a restart, so that whoever watches goes on watching
         self._start(port)
 
     # -- life ---------------------------------------------------------------------------------------------
 
-    def _command(self, port: int) -> list[str]:
-        launch = [sys.executable, "-P", "-m", "sessionlab.agent.launch", self.framework, "serve", *self._targets]
-        return [*launch, "--address", HOST, "--port", str(port), *self._flags]
-
     def _start(self, port: int) -> None:
-        environment = {**self._environment, "SESSIONLAB_PROBE_TOKEN": self._token}
-        self._child = Child(self._command(port), environment, self._preload)
+        command = self._how.command(port)
+        environment = {**self._how.environment(self._environment), "SESSIONLAB_PROBE_TOKEN": self._token}
+        self._child = Child(command, environment, self._preload)
         deadline = time.monotonic() + self._ready_timeout
         try:
-            self._wait_until_listening(deadline, port)
-            self.probe = Probe(self.origin, self._token)
+            try:
+                opened = self._how.opened(self._child, self._token, deadline, port)
+            except ServerNotReady as failed:
+                raise failed if failed.why else self._not_ready(failed.what) from None
+            self.port, self.urls, self.url = opened.port, opened.urls, self._how.first(opened.urls)
+            self.origin = f"http://{HOST}:{self.port}"
+            self.probe = Probe(opened.agent, self._token)
             self._wait_for_first_page(deadline)
             with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
                 self.probe.discard_unused()
@@ -229,40 +255,8 @@ class Server:
             self._child.release()
             raise
 
-    def _wait_until_listening(self, deadline: float, port: int) -> None:
-        event = self.log.wait_for_event("listening", "exit", timeout=deadline - time.monotonic())
-        if event is None:
-            raise self._not_ready("The server did not open its port in time.")
-        if event["event"] == "exit":
-            self.log.wait_for_end(1.0)
-            raise self._ended_early(event["code"], port)
-        self.port = event["port"]
-        self.origin = f"http://{HOST}:{self.port}"
-        self.urls = {route: self.origin + event["prefix"] + route for route in event["routes"]}
-        wanted = "/" + Path(self._targets[0]).stem
-        self.url = self.urls.get(wanted) or next(iter(self.urls.values()))
-
-    def _ended_early(self, code: int, port: int) -> SessionLabError:
-        text = self.log.tail(30)
-        if "already in use" in text:
-            return PortTaken(
-                f"Port {port} is taken.", advice="leave `port` out, and the operating system chooses a free one."
-            )
-        if unrecognised := re.search(r"unrecognized arguments: (.*)", text):
-            return UnknownOption(
-                f"`{self.framework} serve` does not know {unrecognised[1]}.",
-                advice=f"`{self.framework} serve --help` lists its options.",
-            )
-        if "Error loading" in text:
-            return self._app_failed(text)
-        return ServerNotReady(
-            f"The server ended before it was ready, with exit code {code}.",
-            why=text or "It wrote nothing.",
-            advice=f"run `{self.framework} serve` with the same arguments in a terminal.",
-        )
-
     def _wait_for_first_page(self, deadline: float) -> None:
-        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StaysHere)
+        browser = opener()
         for url in self.urls.values():
             try:
                 with browser.open(url, timeout=max(0.1, deadline - time.monotonic())) as page:
@@ -320,7 +314,7 @@ class Server:
     def twin(self) -> Server:
         """A second server of the same application with the same options, on a port of its own."""
         environment, timeout = self._environment, self._ready_timeout
-        return Server(self.framework, self.apps, self._targets, self._flags, environment, 0, timeout, self._preload)
+        return Server(self._how, self.way, self.apps, environment, 0, timeout, self._preload)
 
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
@@ -374,8 +368,8 @@ class Server:
         """The lines of `log`, when all that the server has said so far has come through its pipe."""
         self.probe.extend("log_mark")
         number = len(self.log.events("log-mark")) + 1
-        self.probe.ask("POST", "log", number=number)
-        self.log.wait_for_event("log-mark", timeout=timeout, number=number)
+        if self.probe.ask("POST", "log", number=number)["heard"]:
+            self.log.wait_for_event("log-mark", timeout=timeout, number=number)
         return self.log.lines
 
     @property
@@ -397,16 +391,3 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<Server {self.url} {'running' if self.alive else 'ended'}>"
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
-def port_is_free(port: int) -> bool:
-    """Whether nothing listens on loopback port ``port``."""
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) != 0

@@ -81,14 +81,14 @@ class Proxy:
             if self.state == "closed":  # while this waited for its turn
                 return
             self.history.append(Action(time.monotonic(), action))
+            if state != "refusing":
+                self._listen()  # first: whoever reads that the wire is up may connect
             self._enter(state, latency)
             self._schedule(seconds)
             if state == "refusing":
                 # In this order: a browser that is dropped comes back within a millisecond, and would be let in.
                 await self._stop_listening()
                 await self._drop("fin")
-            else:
-                self._listen()
 
     async def cut(self, how: str) -> None:
         async with self._one_at_a_time:

@@ -25,8 +25,8 @@ from tornado.httpclient import AsyncHTTPClient
 from sessionlab import serve, visit
 from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.harden import SessionLimits
+from sessionlab.loopback import free_port
 from sessionlab.nginx import ROUND_ROBIN, Nginx, configuration, find_nginx
-from sessionlab.server import free_port
 
 pytestmark = pytest.mark.usefixtures("preloaded")
 

@@ -21,7 +21,7 @@ from sessionlab.client.browser import open_tab
 from sessionlab.disturb import Outage
 from sessionlab.errors import ConnectionRefused, VisitFailed
 from sessionlab.harden import drain
-from sessionlab.server import free_port, port_is_free
+from sessionlab.loopback import free_port, port_is_free
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 

@@ -15,7 +15,7 @@ import pytest
 from sessionlab import hunt, report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
 from sessionlab.leaks import hunter, visitors
-from sessionlab.server import free_port
+from sessionlab.loopback import free_port
 
 pytestmark = pytest.mark.server
 

@@ -332,7 +332,14 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypa
     sessionlab = str(Path(sys.executable).with_name("sessionlab"))
     command = [sessionlab, "serve", str(app()), "--", "--unused-session-lifetime", "2000"]
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
-    lab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    lab = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=hear_ctrl_c,
+    )
     try:
         interrupted_and_gone(lab)
     except subprocess.TimeoutExpired:
@@ -342,9 +349,15 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypa
         lab.kill()
 
 
+def hear_ctrl_c() -> None:
+    """A shell that starts tests in the background lets them ignore it, and whatever they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted_and_gone(lab: subprocess.Popen) -> None:
-    lines = [lab.stdout.readline() for _ in range(3)]
-    addresses = [re.search(r"http://127\.0\.0\.1:\d+/\w+", line)[0] for line in lines[:2]]
+    served, *lines, _ = [lab.stdout.readline() for _ in range(4)]
+    assert served.startswith("Served by `panel serve`")
+    addresses = [re.search(r"http://127\.0\.0\.1:\d+/\w+", line)[0] for line in lines]
     assert addresses[0].endswith("/app") and addresses[1].endswith("/session_monitor")
     family = psutil.Process(lab.pid).children(recursive=True)
     assert any("2000" in process.cmdline() for process in family)

@@ -18,7 +18,7 @@ from machine import alive, browser_or_skip
 from nbclient import NotebookClient
 
 from sessionlab.course.jupyter import JupyterServer
-from sessionlab.server import port_is_free
+from sessionlab.loopback import port_is_free
 
 pytestmark = pytest.mark.server
 

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from sessionlab.programs import framework_of, nothing_to_look_at, serves_itself
+from sessionlab.programs import nothing_to_look_at, serves_itself, way_of
 
 PLOT = "from bokeh.plotting import figure\n"
 PANEL = {
@@ -44,38 +44,72 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("form", PANEL)
 def test_whatever_imports_panel_is_for_panel_serve(write, form):
-    assert framework_of(write("app.py", PANEL[form])) == "panel"
+    assert way_of(write("app.py", PANEL[form])).framework == "panel"
 
 
 @pytest.mark.parametrize("form", BOKEH)
 def test_what_imports_bokeh_alone_is_for_bokeh_serve(write, form):
     app = write("app.py", BOKEH[form])
-    assert framework_of(app) == "bokeh"
-    assert framework_of(app, ["--autoreload"]) == "panel"
+    assert way_of(app).framework == "bokeh"
+    assert way_of(app, ["--autoreload"]).framework == "panel"
 
 
 def test_neither_is_for_panel_serve(write):
-    assert framework_of(write("app.py", "print('nothing')")) == "panel"
-    assert framework_of("package.module:function") == "panel"
+    assert way_of(write("app.py", "print('nothing')")).framework == "panel"
+    assert way_of("package.module:function").framework == "panel"
 
 
 def test_modules_of_the_applications_folder_count(write):
     write("pages/__init__.py", "")
     write("pages/first.py", "from . import parts")
     write("pages/parts.py", "import panel as pn")
-    assert framework_of(write("app.py", PLOT + "import pages.first")) == "panel"
-    assert framework_of(write("other.py", PLOT + "from pages import first")) == "panel"
-    assert framework_of(write("plain.py", PLOT + "import pages")) == "bokeh"
+    assert way_of(write("app.py", PLOT + "import pages.first")).framework == "panel"
+    assert way_of(write("other.py", PLOT + "from pages import first")).framework == "panel"
+    assert way_of(write("plain.py", PLOT + "import pages")).framework == "bokeh"
 
 
 def test_a_folder_and_a_notebook_are_read(write):
     cells = ["%matplotlib inline\nimport os", "%%time\nimport panel", PLOT + "!ls\nif True:\n    %time os.getcwd()\n"]
     notebook = {"cells": [{"cell_type": "code", "source": [cell]} for cell in cells]}
-    assert framework_of(write("plots.ipynb", json.dumps(notebook))) == "bokeh"
+    assert way_of(write("plots.ipynb", json.dumps(notebook))).framework == "bokeh"
     notebook["cells"].append({"cell_type": "code", "source": "import panel as pn"})
-    assert framework_of(write("pages.ipynb", json.dumps(notebook))) == "panel"
+    assert way_of(write("pages.ipynb", json.dumps(notebook))).framework == "panel"
     write("folder/main.py", PLOT)
-    assert framework_of(write("folder/helper.py", "import panel").parent) == "panel"
+    assert way_of(write("folder/helper.py", "import panel").parent).framework == "panel"
+
+
+SERVES = "import panel as pn\npn.serve(page)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "framework", "why"),
+    [
+        (SERVES, "program", "app.py:2 calls panel.serve"),
+        ("from bokeh.server.server import Server\nServer({'/': app}).start()", "program", "app.py:2 calls bokeh"),
+        (SERVES + "pn.Column().servable()", "panel", "something in it is .servable(), although app.py:2 calls"),
+        ("import panel as pn\npn.Column().servable()", "panel", "app.py imports panel"),
+        (PLOT, "bokeh", "app.py imports bokeh"),
+        (
+            "from fastapi import FastAPI\nfrom panel.io.fastapi import add_application\napi = FastAPI()",
+            "fastapi",
+            "app.py:3 makes the FastAPI 'api'",
+        ),
+        ("import fastapi\nimport panel as pn\napi = fastapi.FastAPI()", "panel", "app.py imports panel"),
+        ("x = 1", "panel", "nothing in it says otherwise"),
+    ],
+)
+def test_how_an_application_is_served_is_told_with_the_reason(write, source, framework, why):
+    way = way_of(write("app.py", source))
+    assert (way.framework, way.why.startswith(why)) == (framework, True)
+    assert ("program" in str(way)) == (framework == "program") and way.why in str(way)
+    assert way.name == ("api" if framework == "fastapi" else "")
+
+
+def test_a_program_may_leave_the_call_to_a_module_of_its_own(write):
+    write("start.py", SERVES)
+    assert way_of(write("app.py", "import start")) == ("program", "start.py:2 calls panel.serve", "")
+    folder = write("folder/main.py", SERVES).parent  # `panel serve` runs its main.py
+    assert way_of(folder).framework == "panel"
 
 
 @pytest.mark.parametrize(

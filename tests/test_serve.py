@@ -27,7 +27,7 @@ from sessionlab.errors import (
     ServerNotReady,
     UnknownOption,
 )
-from sessionlab.server import port_is_free
+from sessionlab.loopback import port_is_free
 
 pytestmark = pytest.mark.server
 

@@ -61,10 +61,10 @@ class Agent:
         self.lifecycle = Lifecycle(EventRing(TIMELINE_BYTES), self.memory)
         self.elements = Elements()
         self.containers = Containers()
-        self.tornados: weakref.WeakSet = weakref.WeakSet()
+        self.servers: weakref.WeakSet = weakref.WeakSet()  # Bokeh's, of Tornado or of FastAPI
         self._samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self.workers = Workers()
-        self._patches = Patches()
+        self.patches = Patches()
         self._has_counted = False
         self._frozen: collections.Counter = collections.Counter()  # see `post_freeze`
         self.extra: dict = {}  # name -> function: what a further module answers, see `post_extend`
@@ -78,11 +78,11 @@ class Agent:
         from bokeh.server.tornado import BokehTornado
 
         self.lifecycle.install()
-        self._patches.wrap(BokehTornado, "__init__", self._add_routes)
-        self._patches.wrap(BokehTornado, "start", self._start_sampling)
+        self.patches.wrap(BokehTornado, "__init__", self._add_routes)
+        self.patches.wrap(BokehTornado, "start", self._start_sampling)
 
     def uninstall(self) -> None:
-        self._patches.undo()
+        self.patches.undo()
         self.lifecycle.uninstall()
         self.elements.switch_off()
 
@@ -91,7 +91,7 @@ class Agent:
             original(server, *args, **kwargs)
             # added here rather than through extra_patterns, which would put them behind the server's prefix
             server.add_handlers(r".*", [(r"/_sessionlab/(\w+)", AgentHandler, {"agent": self})])
-            self.tornados.add(server)
+            self.servers.add(server)
             self.lifecycle.watch_websockets()
 
         return __init__
@@ -100,16 +100,27 @@ class Agent:
         def start(server, *args, **kwargs):
             original(server, *args, **kwargs)
             if not self._samplers:
-                self._samplers[server] = sampler = PeriodicCallback(self.memory.sample, SAMPLE_EVERY * 1000)
-                sampler.start()
+                self._sample(server)
                 if (number := tornado.process.task_id()) is not None:
                     self.workers.enter(number, self._open_private_port())
 
         return start
 
+    def _sample(self, server) -> None:
+        self._samplers[server] = sampler = PeriodicCallback(self.memory.sample, SAMPLE_EVERY * 1000)
+        sampler.start()
+
+    def start_here(self) -> None:
+        """Answer on a port of the agent's own, on the running event loop: for servers that are none of Tornado's."""
+        others = [server for server in self.servers if not isinstance(server, tornado.web.Application)]
+        if others and not self._samplers:
+            self._sample(others[0])
+            self._open_private_port()
+
     def _open_private_port(self) -> int:
         """A loopback port of this worker alone: on the server's port, the kernel chooses which worker answers."""
-        routes = tornado.web.Application([(r"/_sessionlab/(\w+)", AgentHandler, {"agent": self})])
+        about = {"agent": self, "private": True}
+        routes = tornado.web.Application([(r"/_sessionlab/(\w+)", AgentHandler, about)])
         (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
         tornado.httpserver.HTTPServer(routes).add_sockets([socket])
         return socket.getsockname()[1]
@@ -124,7 +135,9 @@ class Agent:
             "versions": {"python": sys.version.split()[0], **versions},
             "monotonic": time.monotonic(),
             "started": psutil.Process().create_time(),
-            "apps": sorted({url for t in self.tornados for url in t._applications}),
+            "apps": sorted({url for s in self.servers for url in s._applications}),
+            "servers": [{"prefix": s._prefix, "routes": sorted(s._applications)} for s in self.servers],
+            "private": ask.private,
             "elements": self.elements.on,
             "errors": self._errors(),
         }
@@ -134,14 +147,14 @@ class Agent:
         unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
         took = time.monotonic() - begin
         if not self._has_counted:  # the first count fills caches, psutil's for instance, and would see them grow
-            self._has_counted = bool(census(self.tornados, self.lifecycle, 0, 0, self._frozen))
+            self._has_counted = bool(census(self.servers, self.lifecycle, 0, 0, self._frozen))
         counts = census(
-            self.tornados, self.lifecycle, self.own_bytes, len(self._samplers), self._frozen, ask.flag("types")
+            self.servers, self.lifecycle, self.own_bytes, len(self._samplers), self._frozen, ask.flag("types")
         )
         return {**counts, "unreachable": unreachable, "seconds": counts["seconds"] + took}
 
     async def get_sessions(self, ask) -> dict:
-        return {"sessions": list_sessions(self.tornados)}
+        return {"sessions": list_sessions(self.servers)}
 
     def _errors(self) -> list[str]:
         """What went wrong in the agent itself."""
@@ -206,7 +219,7 @@ class Agent:
 
     async def post_discard(self, ask) -> dict:
         """Discard the sessions without a connection that have been unused for ``idle`` seconds."""
-        rows = [s for s in list_sessions(self.tornados) if not s["connections"] and s["unused"] >= ask.number("idle")]
+        rows = [s for s in list_sessions(self.servers) if not s["connections"] and s["unused"] >= ask.number("idle")]
         return await self._discard({row["id"] for row in rows})
 
     async def post_end(self, ask) -> dict:
@@ -216,9 +229,12 @@ class Agent:
         if not found:
             return {"discarded": 0, "kept": [], "missing": True}
         sockets = [c._socket for session in found for c in session._subscribed_connections]
-        wires = [socket.ws_connection for socket in sockets]  # a socket forgets its own when it is closed
+        wires = [getattr(socket, "ws_connection", None) for socket in sockets]  # which is forgotten when it is closed
         for socket in sockets:
-            socket.close(1000, "ended by the lab")
+            if hasattr(socket, "close"):
+                socket.close(1000, "ended by the lab")
+            else:  # FastAPI's
+                await socket._socket.close(1000, "ended by the lab")
         if not await _gone(found, 0.5):  # a visitor that does not say goodbye is cut off
             for wire in filter(None, wires):
                 wire.stream.close()
@@ -234,11 +250,11 @@ class Agent:
                 session.request_expiration()
                 if not getattr(session, "_sessionlab_blocks", 0):
                     await context._discard_session(session, lambda s: s.connection_count == 0)
-        kept = [s for s in list_sessions(self.tornados) if s["id"] in ids]
+        kept = [s for s in list_sessions(self.servers) if s["id"] in ids]
         return {"discarded": self.lifecycle.destroyed - begin, "kept": kept}
 
     def _sessions(self):
-        return [(c, s) for t in self.tornados for c in t._applications.values() for s in tuple(c.sessions)]
+        return [(c, s) for each in self.servers for c in each._applications.values() for s in tuple(c.sessions)]
 
 
 async def _gone(sessions, seconds: float) -> bool:
@@ -254,8 +270,8 @@ async def _gone(sessions, seconds: float) -> bool:
 class AgentHandler(tornado.web.RequestHandler):
     """Answers ``GET`` and ``POST /_sessionlab/NAME`` with what ``Agent.get_NAME`` or ``post_NAME`` returns."""
 
-    def initialize(self, agent: Agent) -> None:
-        self.agent = agent
+    def initialize(self, agent: Agent, private: bool = False) -> None:
+        self.agent, self.private = agent, private
 
     def prepare(self) -> None:
         if not self._is_near():

@@ -24,8 +24,9 @@ def install(agent) -> None:
             for name, thing in list(getattr(module, "__dict__", {}).items()):
                 if id(thing) in moved:
                     setattr(module, name, moved[id(thing)])
-        for tornado in agent.tornados:  # Bokeh dates tokens by another clock than Panel
-            tornado._session_token_expiration += round(seconds)
+        for server in agent.servers:  # Bokeh dates tokens by another clock than Panel
+            if hasattr(server, "_session_token_expiration"):  # FastAPI's have 300 s, which nobody can change
+                server._session_token_expiration += round(seconds)
         return {}
 
     agent.extra["post_age"] = post_age

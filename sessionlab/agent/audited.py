@@ -10,8 +10,8 @@ import gc
 import sys
 import threading
 
+from sessionlab.agent.announce import announce
 from sessionlab.agent.hooks import Hook
-from sessionlab.agent.launch import announce
 from sessionlab.agent.where import describe, is_app_function
 
 HARDENED_HOOKS, HARDENED_RECONNECT = "_sessionlab_hooks", "_sessionlab_reconnect"
@@ -32,22 +32,23 @@ class Inside:
         """What the server works with, whoever set it. Durations are seconds."""
         from bokeh.server.auth_provider import NullAuth
 
-        server = next(iter(self._agent.tornados))
+        server = next(iter(self._agent.servers))
         return {
             "lifetime": server._unused_session_lifetime_milliseconds / 1000,
             "check": server._check_unused_sessions_milliseconds / 1000,
-            "token_expiration": server._session_token_expiration,
+            "token_expiration": getattr(server, "_session_token_expiration", 300),  # what FastAPI's says
             "keep_alive": server._keep_alive_milliseconds / 1000,
             "origins": sorted(server._websocket_origins),
             "prefix": server._prefix,
-            "login": type(server.auth_provider) is not NullAuth,
-            "routes": sorted(str(getattr(rule.matcher, "regex", rule.matcher).pattern) for rule in self._rules(server)),
+            "login": type(getattr(server, "auth_provider", NullAuth())) is not NullAuth,
+            "routes": sorted(self._routes(server)),
         }
 
-    def _rules(self, server):
-        for rule in server.wildcard_router.rules:
-            if hasattr(getattr(rule.matcher, "regex", None), "pattern"):
-                yield rule
+    def _routes(self, server):
+        if not hasattr(server, "wildcard_router"):
+            return (route.path for route in server.app.routes if hasattr(route, "path"))
+        patterns = (getattr(rule.matcher, "regex", None) for rule in server.wildcard_router.rules)
+        return (pattern.pattern for pattern in patterns if pattern is not None)
 
     async def documents(self, ask) -> dict:
         """For every session: what its page was told about reconnecting, and its destroy hooks."""
@@ -116,7 +117,7 @@ class Inside:
 
         handlers = [
             handler
-            for server in self._agent.tornados
+            for server in self._agent.servers
             for context in server._applications.values()
             for handler in context.application.handlers
         ]

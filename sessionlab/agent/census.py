@@ -13,6 +13,7 @@ import gc
 import heapq
 import mmap
 import os
+import re
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ from sessionlab.agent.plain import ids, module_of, mro, qualname_of
 from sessionlab.agent.where import is_app_module
 
 _TORNADO = os.path.dirname(tornado.__file__) + os.sep
+# whose tasks serve connections, where the server is none of Tornado's
+_ASGI = re.compile(r"[/\\]site-packages[/\\](uvicorn|websockets|wsproto|starlette|hypercorn|anyio)[/\\]")
 
 
 @functools.lru_cache(maxsize=1)
@@ -125,11 +128,11 @@ def freeze() -> collections.Counter:
 
 
 def census(
-    tornados, lifecycle, own_bytes: int, own_timers: int, frozen: collections.Counter, with_types: bool = False
+    servers, lifecycle, own_bytes: int, own_timers: int, frozen: collections.Counter, with_types: bool = False
 ) -> dict:
     """Count once.
 
-    ``tornados`` are the servers; ``own_bytes`` and ``own_timers`` are what the agent itself holds, which is
+    ``servers`` are those of Bokeh; ``own_bytes`` and ``own_timers`` are what the agent itself holds, which is
     left out, as is the request that asks. ``frozen`` is the tally of what was frozen, which is added.
     """
     begin = time.monotonic()
@@ -139,7 +142,7 @@ def census(
     for (what, name), number in found.most_common():
         by[what][name] = number
     tasks, timers = len(tasks_at_work()), _timers()
-    sessions = list_sessions(tornados)
+    sessions = list_sessions(servers)
     unique, files, children = _unique(), _files(), len(_process().children(recursive=True))
     # Bytes come last: what this module caches the first time has been paid for by now.
     memory = _process().memory_info()
@@ -150,7 +153,7 @@ def census(
         "connected": sum(s["state"] == "connected" for s in sessions),
         "disconnected": sum(s["state"] != "connected" for s in sessions),
         "blocked": sum(s["blocks"] > 0 for s in sessions),
-        "pending": sum(len(c._pending_sessions) for t in tornados for c in t._applications.values()),
+        "pending": sum(len(c._pending_sessions) for s in servers for c in s._applications.values()),
         "created": lifecycle.created,
         "destroyed": lifecycle.destroyed,
         **by["kind"],
@@ -174,11 +177,11 @@ def census(
     return result
 
 
-def list_sessions(tornados) -> list[dict]:
+def list_sessions(servers) -> list[dict]:
     """Every session that the servers know, with its state: new (never connected), connected or disconnected."""
     now = time.monotonic()
     rows = []
-    for server in tornados:
+    for server in servers:
         for context in server._applications.values():
             for session in tuple(context.sessions):
                 born = getattr(session, "_sessionlab_born", None)
@@ -227,13 +230,18 @@ def _shown_class(cls: type) -> str:
 
 
 def tasks_at_work() -> list[asyncio.Task]:
-    """The tasks of the running loop, without those in which Tornado serves its connections; none without a loop."""
+    """The tasks of the running loop, without those in which a server serves its connections; none without a loop."""
     try:
         tasks = asyncio.all_tasks()
     except RuntimeError:
         return []
     codes = ((task, getattr(task.get_coro(), "cr_code", None)) for task in tasks)
-    return [task for task, code in codes if code is None or not code.co_filename.startswith(_TORNADO)]
+    return [task for task, code in codes if code is None or not _serves(code.co_filename)]
+
+
+@functools.lru_cache(maxsize=256)
+def _serves(filename: str) -> bool:
+    return filename.startswith(_TORNADO) or bool(_ASGI.search(filename))
 
 
 def _timers() -> int:

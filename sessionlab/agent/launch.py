@@ -5,25 +5,22 @@
 It changes nothing that an application can see. It reports three things to the lab that started it (the port
 once it is bound, the routes, and an application that failed while it was loaded), ties the process to its
 parent on Linux, and puts the agent in. Imports only the standard library, Bokeh and, through its command
-line, the framework that was asked for.
+line, the framework that was asked for. What a command of one's own starts is reached by ``attach.py`` instead.
 """
 
 from __future__ import annotations
 
 import ctypes
 import faulthandler
-import functools
-import json
 import os
 import signal
 import sys
 
+from sessionlab.agent.announce import report_failures, report_listening
+
+TOKEN = "SESSIONLAB_PROBE_TOKEN"
+ELEMENTS = "SESSIONLAB_ELEMENTS"
 PR_SET_PDEATHSIG = 1
-
-
-def announce(**event) -> None:
-    """Tell the lab something, on standard output, in a line that its log reader takes out of the log."""
-    os.write(1, b"\x1e" + json.dumps(event).encode() + b"\n")
 
 
 def die_with_parent() -> None:
@@ -32,43 +29,17 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def report_listening() -> None:
-    """Announce port, prefix and routes as soon as the server has bound its socket."""
-    from bokeh.server.server import Server
-
-    original = Server.__init__
-
-    @functools.wraps(original)
-    def init(self, applications, *args, **kwargs):
-        original(self, applications, *args, **kwargs)
-        announce(event="listening", port=self.port, prefix=self.prefix, routes=sorted(self._tornado._applications))
-
-    Server.__init__ = init  # type: ignore[method-assign]
-
-
-def report_failures() -> None:
-    """Announce an application whose script raised: Panel serves a page of its own then, with status 200."""
-    from bokeh.application.application import Application
-
-    original = Application.initialize_document
-
-    @functools.wraps(original)
-    def initialize_document(self, doc):
-        original(self, doc)
-        for handler in self.handlers:
-            if handler.failed:
-                announce(event="app-failed", error=handler.error, detail=handler.error_detail)
-
-    Application.initialize_document = initialize_document  # type: ignore[method-assign]
+def answer_where() -> None:
+    """The lab asks with a signal where an application hangs: every thread's stack goes into the log."""
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=True)
 
 
 def prepare() -> None:
     """Tie this process to the lab, and put the agent into every server that it makes."""
     die_with_parent()
-    if hasattr(faulthandler, "register"):
-        # The lab asks with this signal where an application hangs.
-        faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=True)
-    token = os.environ.pop("SESSIONLAB_PROBE_TOKEN", "")
+    answer_where()
+    token = os.environ.pop(TOKEN, "")
     if cwd := os.environ.pop("SESSIONLAB_IMPORT_FROM", ""):
         sys.path.insert(0, cwd)
     if token:  # a lab reads the log; the launcher tiles of JupyterLab come without
@@ -76,7 +47,7 @@ def prepare() -> None:
         report_failures()
         from sessionlab.agent import agent
 
-        agent.install(token, elements=bool(os.environ.pop("SESSIONLAB_ELEMENTS", "")))
+        agent.install(token, elements=bool(os.environ.pop(ELEMENTS, "")))
 
 
 def main() -> None:

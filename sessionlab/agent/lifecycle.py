@@ -119,6 +119,11 @@ class Lifecycle:
         self.record("refused", id=session_id, app=handler.application_context.url, reason=reason)
 
     @_quiet
+    def note_websocket(self, handler, token) -> None:
+        """From here to the end of its task, what is made is made for a websocket, and not for a page."""
+        _via.set(("websocket", self._page_is_older(handler, token)))
+
+    @_quiet
     def note_failures(self, application, document) -> None:
         for handler in application.handlers:
             if handler.failed:
@@ -258,7 +263,7 @@ class Lifecycle:
 
     def _async_open(self, original):
         async def _async_open(handler, token):
-            _via.set(("websocket", self._page_is_older(handler, token)))
+            self.note_websocket(handler, token)
             try:
                 return await original(handler, token)
             except Exception as error:
@@ -274,7 +279,8 @@ class Lifecycle:
 
         expiry = get_token_payload(token).get("session_expiry", 0)
         # Tokens know whole seconds; a server takes longer than one of them until it serves its first page.
-        return bool(expiry) and expiry - handler.application.session_token_expiration < self._started
+        lives = getattr(handler.application, "session_token_expiration", 300)  # what Bokeh's server for FastAPI says
+        return bool(expiry) and expiry - lives < self._started
 
     def _check_origin(self, original):
         def check_origin(handler, origin):

@@ -5,12 +5,12 @@ Loaded through ``probe.extend("log_mark")``. Runs in the served process.
 
 from __future__ import annotations
 
-from sessionlab.agent.launch import announce
+from sessionlab.agent.announce import announce, is_heard
 
 
 async def post_log(ask) -> dict:
     announce(event="log-mark", number=ask.number("number"))
-    return {}
+    return {"heard": is_heard()}
 
 
 def install(agent) -> None:

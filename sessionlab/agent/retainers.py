@@ -123,7 +123,7 @@ class Retainers:
         }
 
     def _scripts(self) -> tuple[str, ...]:
-        contexts = (c for t in self._agent().tornados for c in t._applications.values())
+        contexts = (c for t in self._agent().servers for c in t._applications.values())
         runners = (getattr(h, "_runner", None) for c in contexts for h in c.application.handlers)
         return tuple(r.path for r in runners if r is not None and is_app_file(r.path))
 

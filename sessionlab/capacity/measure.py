@@ -16,7 +16,7 @@ from sessionlab.capacity.result import Load, Step
 from sessionlab.client.content import has_content
 from sessionlab.client.protocol import Session, visit
 from sessionlab.errors import AppFailed, InvalidOption, SessionLabError
-from sessionlab.programs import framework_of, nothing_to_look_at
+from sessionlab.programs import nothing_to_look_at
 from sessionlab.server import Server, serve
 from sessionlab.sync import run
 
@@ -27,8 +27,9 @@ SPARE = 300e6  # bytes that this machine must have left
 
 
 def load(
-    app,
+    app=(),
     *,
+    command: str | Sequence[str] | None = None,
     visitors: int = 100,
     rate: float | None = None,
     stay: float = 600.0,
@@ -46,13 +47,14 @@ def load(
 
     Parameters
     ----------
-    app : a script, a directory app, a notebook, or ``"module:function"``.
+    app : a script, a directory app, a notebook, ``"module:function"``, or a program that serves.
+    command : starts the application instead, as for `sessionlab.serve`.
     visitors : how many sessions to open, at least 2.
     rate : visits a second that you expect. They arrive at this rate then; else as fast as the server builds.
     stay, outage : seconds that a page stays open, and seconds of the longest outage that a user is to survive.
     memory : bytes of the container that a process is to live in.
     max_seconds : after so many no further step is begun.
-    framework, panel_args : as for `sessionlab.serve`; by default told from the imports.
+    framework, panel_args : as for `sessionlab.serve`; by default told from the source.
     progress : is called with a phase and the part that is done.
 
     It ends early, and says why, when the machine runs short of memory, when the application refuses visitors, or when
@@ -66,10 +68,17 @@ def load(
             advice="give at least 2 visitors, and seconds above 0.",
         )
     began = time.perf_counter()
-    framework = framework or framework_of(app, panel_args)
-    with serve(app, lifetime=3600, check=600, framework=framework, panel_args=panel_args, preload=False) as server:
+    with serve(
+        app,
+        command=command,
+        lifetime=3600,
+        check=600,
+        framework=framework,
+        panel_args=panel_args,
+        preload=False,
+    ) as server:
         steps, stopped = run(_Crowd(server, visitors, rate, began + max_seconds, progress).grow())
-    return Load(str(app), tuple(steps), time.perf_counter() - began, stopped, wanted)
+    return Load(", ".join(server.apps), tuple(steps), time.perf_counter() - began, stopped, wanted)
 
 
 class _Crowd:

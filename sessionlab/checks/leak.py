@@ -34,6 +34,7 @@ async def run(bench: Bench, seconds: float) -> None:
             bench.apps,
             max_seconds=min(seconds, bench.left),
             scenario=bench.scenario,
+            command=bench.command,
             framework=bench.framework,
             panel_args=bench.flags.served,
             env=dict(bench.env),

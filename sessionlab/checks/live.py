@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sessionlab.checks.flags import Flags
@@ -40,7 +40,7 @@ class Bench:
 
     Attributes
     ----------
-    apps, flags, framework, env : what is served, and how.
+    apps, flags, framework, command, env : what is served, and how.
     scenario : what visitors do. sources : the application's files.
     wanted : ids of the checks to do; findings : what they came to, by id.
     memory : bytes that a process may take. deadline : monotonic seconds at which the audit has to be over;
@@ -50,7 +50,8 @@ class Bench:
 
     apps: list[str]
     flags: Flags
-    framework: str
+    framework: str | None
+    command: str | Sequence[str] | None
     env: Mapping[str, str]
     scenario: Scenario
     sources: tuple[Source, ...]
@@ -79,6 +80,7 @@ class Bench:
         """A server of the reader's application with the reader's flags, or with ``flags`` in their place."""
         server = serve(
             self.apps,
+            command=self.command,
             framework=self.framework,
             panel_args=list(self.flags.served if flags is None else flags),
             env=dict(self.env),

@@ -16,7 +16,6 @@ from sessionlab.checks.source import read_app
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import AppFailed, InvalidOption, NeedsCredentials, NoBrowser, SessionLabError
 from sessionlab.leaks.preflight import explained
-from sessionlab.programs import framework_of
 from sessionlab.sync import run as run_coroutine
 
 STATIC = {"leak.caches": reading.caches}
@@ -24,8 +23,9 @@ HUNT = 70.0  # seconds at most for the hunt, which runs beside everything else
 
 
 def audit(
-    app: str | os.PathLike | Sequence[str | os.PathLike],
+    app: str | os.PathLike | Sequence[str | os.PathLike] = (),
     *,
+    command: str | Sequence[str] | None = None,
     only: Iterable[str] = (),
     skip: Iterable[str] = (),
     memory: float = 1e9,
@@ -42,13 +42,15 @@ def audit(
 
     Parameters
     ----------
-    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these; or a program that serves.
+    command : starts the application instead, as for `sessionlab.serve`. Give ``app`` as well where the source is to be
+        read.
     only, skip : checks (``"reconnect.token"``) or groups of them (``"reconnect"``) to do, or to leave out.
     memory : bytes that the process may take where it is deployed.
     max_seconds : seconds after which the audit ends; what was not measured by then is skipped.
     scenario : a scenario file or a `Scenario`: what each visitor does, and how he says who he is.
     interact : False leaves everything untouched. By default the widgets are used, and what they do is done.
-    framework : ``"panel"`` or ``"bokeh"``; by default told from the application's imports.
+    framework : ``"panel"``, ``"bokeh"`` or ``"program"``; by default told from the application's source.
     panel_args : the arguments of ``panel serve`` with which the application is deployed. Those that concern the port,
         the address and the number of processes are judged, but not served.
     env : environment variables for the server, besides those of this process.
@@ -72,7 +74,8 @@ def audit(
     bench = Bench(
         apps=list(map(str, apps)),
         flags=own,
-        framework=framework or framework_of(apps, panel_args),
+        framework=framework,
+        command=command,
         env=env or {},
         scenario=scenario,
         sources=read_app(apps),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sessionlab.child import Child
 from sessionlab.errors import ServerNotReady
-from sessionlab.server import HOST, free_port
+from sessionlab.loopback import HOST, free_port
 
 # Where Jupyter keeps what it knows of its user; here, a folder of the server's own.
 FOLDERS = (

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 from sessionlab.agent.ledger import MOST
 from sessionlab.client.scenario import Scenario
@@ -21,7 +22,7 @@ from sessionlab.leaks.outcome import Evidence
 from sessionlab.leaks.preflight import explained, look
 from sessionlab.leaks.result import Batch, HuntResult
 from sessionlab.leaks.visitors import Visitors
-from sessionlab.programs import framework_of
+from sessionlab.programs import way_of
 from sessionlab.raised import Raised, uncaught
 from sessionlab.server import Server, serve
 
@@ -38,8 +39,9 @@ TRACED = 4  # visits that are followed line by line
 
 
 def hunt(
-    app: str | os.PathLike | Sequence[str | os.PathLike],
+    app: str | os.PathLike | Sequence[str | os.PathLike] = (),
     *,
+    command: str | Sequence[str] | None = None,
     sessions: int | None = None,
     max_seconds: float = 90.0,
     scenario: str | os.PathLike | Scenario | None = None,
@@ -53,13 +55,14 @@ def hunt(
 
     Parameters
     ----------
-    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these.
+    app : a script, a directory app, a notebook, ``"module:function"``, or a list of these; or a program that serves.
+    command : starts the application instead, as for `sessionlab.serve`.
     sessions : at most so many; by default about 70, more where that leaves a doubt.
     max_seconds : seconds after which the verdict is given with what is known then.
     scenario : a scenario file or a `Scenario`: what each visitor does.
     interact : False leaves everything untouched: visitors only look.
-    framework : ``"panel"`` or ``"bokeh"``; by default told from the application's imports.
-    panel_args : further arguments of ``panel serve`` or ``bokeh serve``.
+    framework : ``"panel"``, ``"bokeh"`` or ``"program"``; by default told from the application's source.
+    panel_args : further arguments of ``panel serve`` or ``bokeh serve``, or of the program.
     env : environment variables for the server, besides those of this process.
     progress : called with the name of the phase and the part of the whole that is done.
 
@@ -73,12 +76,13 @@ def hunt(
         scenario = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
     deadline = time.monotonic() + max_seconds
     apps, panel_args = [app] if isinstance(app, str | os.PathLike) else list(app), list(map(str, panel_args))
-    while panel_args and not panel_args[0].startswith("-"):
-        apps.append(panel_args.pop(0))  # more pages of the same server
-    name = ", ".join(map(str, apps))
+    if apps and command is None and (framework or way_of(apps, panel_args).framework) in ("panel", "bokeh"):
+        while panel_args and not panel_args[0].startswith("-"):
+            apps.append(panel_args.pop(0))  # more pages of the same server
     server = serve(
         apps,
-        framework=framework or framework_of(apps, panel_args),
+        command=command,
+        framework=framework,
         panel_args=_one_process(panel_args),
         env=env,
         ready_timeout=min(40.0, max(5.0, max_seconds)),
@@ -86,10 +90,15 @@ def hunt(
     )
     with server:
         try:
-            began = _Hunt(server, name, scenario, deadline, sessions, progress or (lambda phase, part: None))
-            return dataclasses.replace(began.run(), errors=_raised(server))
+            began = _Hunt(server, scenario, deadline, sessions, progress or (lambda phase, part: None))
+            found = dataclasses.replace(began.run(), errors=_raised(server))
+            return dataclasses.replace(found, served=str(server.way), pages=tuple(map(_path, began.visitors.urls)))
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path
 
 
 def _raised(server: Server) -> tuple[Raised, ...]:
@@ -121,12 +130,12 @@ def _forgotten(finding: Finding, names: set[str]) -> Finding:
 
 
 class _Hunt:
-    def __init__(self, server: Server, name: str, scenario: Scenario, deadline: float, most, progress):
+    def __init__(self, server: Server, scenario: Scenario, deadline: float, most, progress):
         self.server, self.scenario, self.deadline, self.progress = server, scenario, deadline, progress
         self.probe = server.probe
         self.probe.timeout = 30.0
         self.most = most
-        self.seen = Evidence(name)
+        self.seen = Evidence(", ".join(server.apps))
         self.sizes = self.seen.sizes
         self.visitors = Visitors(server, scenario, deadline, self.seen.notes)
         self.cost = 0.1  # seconds a session

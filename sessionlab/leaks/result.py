@@ -55,6 +55,8 @@ class HuntResult:
     notes : what else there is to say.
     batches : the measurements, for the picture.
     errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
+    pages : the paths of the pages that were visited.
+    served : how the application was served, and why so.
     """
 
     app: str
@@ -68,6 +70,8 @@ class HuntResult:
     notes: tuple[str, ...] = ()
     batches: tuple[Batch, ...] = ()
     errors: tuple[Raised, ...] = ()
+    pages: tuple[str, ...] = ()
+    served: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -83,6 +87,8 @@ class HuntResult:
             "per_session": {name: round(value, 2) for name, value in self.per_session.items()},
             "floor": {name: round(value, 3) for name, value in self.floor.items()},
             "culprits": [culprit.to_dict() for culprit in self.culprits],
+            "served": self.served,
+            "pages": list(self.pages),
             "errors": [raised.to_dict() for raised in self.errors],
             "versions": dict(self.versions),
             "notes": list(self.notes),

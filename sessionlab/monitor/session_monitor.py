@@ -4,7 +4,7 @@ import os
 
 import panel as pn
 
-from sessionlab.agent.launch import announce
+from sessionlab.agent.announce import announce
 from sessionlab.monitor.page import serve_page
 from sessionlab.monitor.watch import Watch, Watched
 

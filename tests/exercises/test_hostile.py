@@ -9,7 +9,7 @@ import pytest
 
 from sessionlab.course.exercises.check import check
 from sessionlab.course.exercises.progress import Progress
-from sessionlab.server import free_port, port_is_free
+from sessionlab.loopback import free_port, port_is_free
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("preloaded")]
 

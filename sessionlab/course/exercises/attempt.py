@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 
 from sessionlab.client import Session, visit
 from sessionlab.client.document import TAGS
-from sessionlab.course.exercises.program import Program
 from sessionlab.course.exercises.verdict import NotYet
 from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.server import Server, serve
@@ -96,7 +95,8 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[Served]:
         """The file as a program of its own that calls ``pn.serve``."""
-        async with self._running(functools.partial(Program, self.path, START)) as served:
+        start = functools.partial(serve, self.path, framework="program", ready_timeout=START)
+        async with self._running(start) as served:
             yield served
 
     @contextlib.asynccontextmanager

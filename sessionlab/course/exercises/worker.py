@@ -10,7 +10,8 @@ import contextlib
 import sys
 from pathlib import Path
 
-from sessionlab.agent.launch import announce, die_with_parent
+from sessionlab.agent.announce import announce
+from sessionlab.agent.launch import die_with_parent
 from sessionlab.course.exercises.exercise import find
 from sessionlab.course.exercises.grading import grade
 

@@ -1,0 +1,154 @@
+"""Put the agent into a process that a command has started, without the application's help.
+
+``entry/sitecustomize.py`` calls `attach` at Python's start. Nothing is imported before the application imports it:
+each thing here waits for the module that it is about. Servers are kept on loopback, and a program's own
+port gives way to one of the lab's; a page may open its websocket under the address that the lab gave the server. No
+browser is opened.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from urllib.parse import urlsplit
+
+from sessionlab.agent import launch
+from sessionlab.agent.patches import WhenImported
+
+SETTINGS = "SESSIONLAB_SETTINGS"  # the variable of the environment with the options of `Wanted`, as JSON
+GUARD = "SESSIONLAB_GUARD"
+HOST = "127.0.0.1"
+
+
+class Wanted:
+    """What the lab wants of a server: its ``port`` (None leaves the program's own, 0 is any), and ``tornado``,
+    options of Bokeh's server such as ``unused_session_lifetime_milliseconds``."""
+
+    def __init__(self, port: int | None = None, tornado: dict | None = None):
+        self.port, self.tornado = port, tornado or {}
+
+    @classmethod
+    def read(cls) -> Wanted:
+        return cls(**json.loads(os.environ.get(SETTINGS, "{}")))
+
+
+def attach() -> None:
+    """Wait for what the application imports, and put the agent in then."""
+    if os.environ.get(GUARD) == str(os.getppid()):
+        launch.die_with_parent()
+    wanted, token = Wanted.read(), os.environ[launch.TOKEN]
+    agents: list = []
+
+    def agent():
+        if not agents:
+            from sessionlab.agent import agent
+
+            launch.answer_where()
+            agents.append(agent.install(token, elements=launch.ELEMENTS in os.environ))
+        return agents[0]
+
+    def with_tornado(module):
+        agent()
+        settings(module.BokehTornado, wanted.tornado)
+
+    def with_fastapi(module):
+        from sessionlab.agent import fastapi
+
+        fastapi.install(agent(), wanted.tornado)
+
+    actions = {
+        "bokeh.server.tornado": with_tornado,
+        "bokeh.server.server": lambda module: place_of_bokeh(module.Server, wanted),
+        "bokeh.server.views.ws": lambda module: own_origin(module.WSHandler),
+        "bokeh.application.application": lambda module: report_failures(),
+        "bokeh_fastapi.application": with_fastapi,
+        "uvicorn.config": lambda module: place_of_uvicorn(module.Config, wanted),
+        "uvicorn.server": lambda module: when_uvicorn_starts(module.Server, agents),
+        "webbrowser": no_browser,
+    }
+    sys.meta_path.insert(0, WhenImported(actions))
+
+
+def report_failures() -> None:
+    from sessionlab.agent.announce import report_failures
+
+    report_failures()
+
+
+def _wrapped(owner, name: str, make) -> None:
+    original = getattr(owner, name)
+    setattr(owner, name, functools.wraps(original)(make(original)))
+
+
+def settings(owner, options: dict) -> None:
+    """Let servers have these options, whatever the program says."""
+
+    def make(original):
+        def __init__(self, *args, **kwargs):
+            original(self, *args, **{**kwargs, **options})
+
+        return __init__
+
+    _wrapped(owner, "__init__", make)
+
+
+def place_of_bokeh(owner, wanted: Wanted) -> None:
+    def make(original):
+        def __init__(self, *args, **kwargs):
+            kwargs["address"] = HOST
+            if wanted.port is not None:
+                kwargs["port"] = wanted.port
+            original(self, *args, **kwargs)
+
+        return __init__
+
+    _wrapped(owner, "__init__", make)
+
+
+def place_of_uvicorn(owner, wanted: Wanted) -> None:
+    """On loopback, and on asyncio's own loop: that of uvloop has a clock that cannot be moved."""
+
+    def make(original):
+        def __init__(self, *args, **kwargs):
+            kwargs.update(host=HOST, loop="asyncio")
+            if wanted.port is not None:
+                kwargs["port"] = wanted.port
+            original(self, *args, **kwargs)
+
+        return __init__
+
+    _wrapped(owner, "__init__", make)
+
+
+def when_uvicorn_starts(owner, agents: list) -> None:
+    """The agent answers from the first moment, also for an application whose lifespan nobody runs."""
+
+    def make(original):
+        async def startup(self, *args, **kwargs):
+            await original(self, *args, **kwargs)
+            for agent in agents:
+                agent.start_here()
+
+        return startup
+
+    _wrapped(owner, "startup", make)
+
+
+def own_origin(owner) -> None:
+    """A page of the server itself may open its websocket, under whatever port the lab has put it."""
+
+    def make(original):
+        def check_origin(self, origin):
+            here = urlsplit(origin)
+            return (here.hostname == HOST and here.netloc == self.request.host) or original(self, origin)
+
+        return check_origin
+
+    _wrapped(owner, "check_origin", make)
+
+
+def no_browser(module) -> None:
+    for name in ("open", "open_new", "open_new_tab"):
+        setattr(module, name, lambda *args, **kwargs: True)
