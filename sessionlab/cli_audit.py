@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, Scenario
+from sessionlab.cli_run import (
+    App,
+    AsJson,
+    Command,
+    Cookies,
+    Framework,
+    Headers,
+    Interact,
+    LoginFile,
+    LoginText,
+    Pages,
+    ScenarioFile,
+    visitor,
+)
 
 
 def audit(
@@ -21,8 +34,13 @@ def audit(
     skip: Annotated[list[str] | None, typer.Option(help="not these checks or groups: leak.verdict")] = None,
     memory: Annotated[str, typer.Option(help="what the process may take where it is deployed")] = "1 GB",
     max_seconds: Annotated[float, typer.Option(help="end after so many seconds")] = 110.0,
-    scenario: Scenario = None,
+    scenario: ScenarioFile = None,
     interact: Interact = True,
+    pages: Pages = None,
+    login: LoginText = None,
+    login_file: LoginFile = None,
+    header: Headers = None,
+    cookie: Cookies = None,
     framework: Framework = None,
     browser: Annotated[bool, typer.Option(help="reconnect in a real browser, if there is one")] = True,
 ) -> None:
@@ -42,8 +60,7 @@ def audit(
             skip=_listed(skip),
             memory=read_size(memory),
             max_seconds=max_seconds,
-            scenario=scenario,
-            interact=interact,
+            scenario=visitor(scenario, interact, pages, login, login_file, header, cookie),
             framework=framework,
             panel_args=context.args,
             browser=browser,

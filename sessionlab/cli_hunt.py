@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, Scenario
+from sessionlab.cli_run import (
+    App,
+    AsJson,
+    Command,
+    Cookies,
+    Framework,
+    Headers,
+    Interact,
+    LoginFile,
+    LoginText,
+    Pages,
+    ScenarioFile,
+    visitor,
+)
 
 
 def hunt(
@@ -19,8 +32,13 @@ def hunt(
     html: Annotated[Path | None, typer.Option(help="write a page with the chains and the picture")] = None,
     sessions: Annotated[int | None, typer.Option(help="open at most so many sessions")] = None,
     max_seconds: Annotated[float, typer.Option(help="give the verdict after so many seconds")] = 90.0,
-    scenario: Scenario = None,
+    scenario: ScenarioFile = None,
     interact: Interact = True,
+    pages: Pages = None,
+    login: LoginText = None,
+    login_file: LoginFile = None,
+    header: Headers = None,
+    cookie: Cookies = None,
     framework: Framework = None,
 ) -> None:
     """Is it a leak, how big, who holds it. What stands after -- goes to `panel serve` (or `bokeh serve`).
@@ -36,8 +54,7 @@ def hunt(
             command=command,
             sessions=sessions,
             max_seconds=max_seconds,
-            scenario=scenario,
-            interact=interact,
+            scenario=visitor(scenario, interact, pages, login, login_file, header, cookie),
             framework=framework,
             panel_args=context.args,
             progress=progress,

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import App, AsJson, Command, Framework
+from sessionlab.cli_run import (
+    App,
+    AsJson,
+    Command,
+    Cookies,
+    Framework,
+    Headers,
+    LoginFile,
+    LoginText,
+    Pages,
+    visitor,
+)
 
 
 def load(
@@ -25,6 +36,11 @@ def load(
     as_json: AsJson = False,
     picture: Annotated[Path | None, typer.Option(help="write the curves into this PNG file")] = None,
     framework: Framework = None,
+    pages: Pages = None,
+    login: LoginText = None,
+    login_file: LoginFile = None,
+    header: Headers = None,
+    cookie: Cookies = None,
 ) -> None:
     """How many sessions a process and a gigabyte hold. What stands after -- goes to `panel serve` (or `bokeh serve`).
 
@@ -43,6 +59,7 @@ def load(
             outage=outage,
             memory=read_size(memory),
             max_seconds=max_seconds,
+            scenario=visitor(None, True, pages, login, login_file, header, cookie),
             framework=framework,
             panel_args=context.args,
             progress=progress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -12,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from sessionlab.client.login import Login
+from sessionlab.client.scenario import Scenario
 from sessionlab.errors import InvalidOption, SessionLabError
 
 Progress = Callable[[str, float], None]
@@ -23,13 +26,52 @@ Command = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, and nothing else")]
 Framework = Annotated[str | None, typer.Option(help="panel, bokeh, program, fastapi; by default its source says it")]
-Scenario = Annotated[Path | None, typer.Option(help="a Python file that says what each visitor does")]
+ScenarioFile = Annotated[Path | None, typer.Option("--scenario", help="a Python file that says what each visitor does")]
+Pages = Annotated[list[str] | None, typer.Option("--page", help="a page to visit, such as /orders; by default all")]
+LoginText = Annotated[
+    str | None,
+    typer.Option("--login", envvar="SESSIONLAB_LOGIN", help="USER:PASSWORD, for a form or HTTP Basic"),
+]
+LoginFile = Annotated[Path | None, typer.Option(help="a file that holds USER:PASSWORD, so that no process list does")]
+Headers = Annotated[list[str] | None, typer.Option("--header", help='of each visitor: "X-Forwarded-User: ann"')]
+Cookies = Annotated[list[str] | None, typer.Option("--cookie", help='of each visitor: "name=value"')]
 Interact = Annotated[bool, typer.Option(help="click, type, move and select in what the page has")]
 
 
 def register(cli: typer.Typer, command: Callable) -> None:
     """Add a command whose arguments after ``--`` are the server's own: typer hands them over unread."""
     cli.command(name=command.__name__, context_settings={"allow_extra_args": True})(command)
+
+
+def visitor(
+    scenario: Path | None,
+    interact: bool = True,
+    pages: list[str] | None = None,
+    login: str | None = None,
+    login_file: Path | None = None,
+    headers: list[str] | None = None,
+    cookies: list[str] | None = None,
+) -> Scenario:
+    """What each visitor does, and who it is, as the options say. Raises InvalidOption, and shows no secret."""
+    made = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
+    if login_file is not None:
+        if not login_file.is_file():
+            raise InvalidOption(f"There is no file {login_file}.", advice="write USER:PASSWORD into it.")
+        login = login_file.read_text(encoding="utf-8")
+    return dataclasses.replace(
+        made,
+        pages=tuple(pages or made.pages),
+        login=Login.read(login) if login else made.login,
+        headers={**made.headers, **_pairs("--header", headers, ":")},
+        cookies={**made.cookies, **_pairs("--cookie", cookies, "=")},
+    )
+
+
+def _pairs(option: str, lines: list[str] | None, sign: str) -> dict[str, str]:
+    pairs = [line.partition(sign) for line in lines or ()]
+    if not all(name.strip() and found for name, found, _ in pairs):
+        raise InvalidOption(f"A {option} cannot be read.", advice=f"give it as NAME{sign}VALUE, in quotes.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ import psutil
 from sessionlab.capacity.advice import Wanted
 from sessionlab.capacity.result import Load, Step
 from sessionlab.client.content import has_content
-from sessionlab.client.protocol import Session, visit
+from sessionlab.client.protocol import Session
+from sessionlab.client.scenario import Scenario
 from sessionlab.errors import AppFailed, InvalidOption, SessionLabError
 from sessionlab.programs import nothing_to_look_at
 from sessionlab.server import Server, serve
@@ -36,6 +37,7 @@ def load(
     outage: float = 30.0,
     memory: float = 2 * 2**30,
     max_seconds: float = 120.0,
+    scenario: Scenario | None = None,
     framework: str | None = None,
     panel_args: Sequence[str] = (),
     progress: Callable[[str, float], None] = lambda phase, part: None,
@@ -54,6 +56,7 @@ def load(
     stay, outage : seconds that a page stays open, and seconds of the longest outage that a user is to survive.
     memory : bytes of the container that a process is to live in.
     max_seconds : after so many no further step is begun.
+    scenario : who the visitors are, and which page they open (the first of its pages); by default the first page.
     framework, panel_args : as for `sessionlab.serve`; by default told from the source.
     progress : is called with a phase and the part that is done.
 
@@ -77,15 +80,17 @@ def load(
         panel_args=panel_args,
         preload=False,
     ) as server:
-        steps, stopped = run(_Crowd(server, visitors, rate, began + max_seconds, progress).grow())
+        crowd = _Crowd(server, scenario or Scenario(), visitors, rate, began + max_seconds, progress)
+        steps, stopped = run(crowd.grow())
     return Load(", ".join(server.apps), tuple(steps), time.perf_counter() - began, stopped, wanted)
 
 
 class _Crowd:
     """The visitors of one test, who come and stay."""
 
-    def __init__(self, server: Server, visitors: int, rate: float | None, ends: float, progress):
+    def __init__(self, server: Server, scenario: Scenario, visitors: int, rate: float | None, ends: float, progress):
         self._server, self._visitors, self._rate, self._ends, self._progress = server, visitors, rate, ends, progress
+        self._scenario, self._url = scenario, scenario.urls(server.urls)[0] if scenario.pages else server.url
         self._sessions: list[Session] = []
 
     async def grow(self) -> tuple[list[Step], str]:
@@ -97,7 +102,7 @@ class _Crowd:
     async def _grow(self) -> tuple[list[Step], str]:
         await self._come(WARM)
         if not await has_content(self._sessions[0]):
-            raise nothing_to_look_at(urlsplit(self._server.url).path, self._server.apps)
+            raise nothing_to_look_at(urlsplit(self._url).path, self._server.apps)
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
@@ -126,14 +131,14 @@ class _Crowd:
         begin = time.perf_counter()
         if self._rate is None:
             for _ in range(number):
-                self._sessions.append(await visit(self._server.url))
+                self._sessions.append(await self._scenario.enter(self._url))
             return
 
         rate = self._rate
 
         async def one(place: int) -> None:
             await asyncio.sleep(max(0.0, begin + place / rate - time.perf_counter()))
-            self._sessions.append(await visit(self._server.url))
+            self._sessions.append(await self._scenario.enter(self._url))
 
         await asyncio.gather(*(one(place) for place in range(number)))
 

@@ -98,7 +98,7 @@ class Bench:
 
     async def visit(self, url: str):
         """A session without a browser, as the scenario opens it."""
-        return await self.scenario.open(url, self.scenario.headers, self.scenario.cookies)
+        return await self.scenario.enter(url)
 
     async def step(self, names: Iterable[str], work: Callable[[], Awaitable], seconds: float | None = None):
         """Do ``work`` if one of ``names`` is wanted; what cannot be measured is skipped, with the reason.

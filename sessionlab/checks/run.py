@@ -83,7 +83,7 @@ def audit(
         memory=memory,
         deadline=began + max_seconds,
         patience=max(40.0, 0.4 * max_seconds),
-        browser=browser and not (scenario.headers or scenario.cookies),
+        browser=browser and not scenario.says_who,
         tell=told,
     )
     told.bench = bench
@@ -147,11 +147,12 @@ class _Audit:
 
     def _cause(self, server, error: SessionLabError) -> BaseException:
         settings = getattr(self.bench, "settings", None)  # known once the server has answered
-        if settings is not None and settings.login and not self.bench.scenario.headers:
+        if settings is not None and settings.login and not self.bench.scenario.says_who:
             return NeedsCredentials(
                 f"{', '.join(self.bench.apps)} asks who comes.",
                 why=str(error),
-                advice="give headers or cookies of a user in a --scenario file, or audit it without the login.",
+                advice="say who comes: --login USER:PASSWORD (or --login-file), --header or --cookie; "
+                "or audit it without the login.",
             )
         return error if isinstance(error, AppFailed) else explained(server, error)
 

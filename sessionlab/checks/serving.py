@@ -116,9 +116,9 @@ def _network(bench: Bench) -> None:
 
 async def _origin(bench: Bench, server: Server) -> None:
     named = ", ".join(bench.settings.origins)
-    headers = {**bench.scenario.headers, "Origin": ELSEWHERE}
+    headers, cookies = await bench.scenario.who(server.url)
     try:
-        async with visit(server.url, headers=headers, cookies=bench.scenario.cookies):
+        async with visit(server.url, headers={**headers, "Origin": ELSEWHERE}, cookies=cookies):
             pass
     except ConnectionRefused:
         bench.found("network.origin", "pass", f"The websocket of a page at {ELSEWHERE} was refused.")
@@ -172,7 +172,8 @@ async def _metrics(bench: Bench, server: Server) -> None:
 
 async def _get(bench: Bench, server: Server, name: str):
     url = f"{server.origin}{bench.settings.prefix}/{name}"
-    return await get_page(url, headers=bench.scenario.headers, cookies=bench.scenario.cookies, timeout=15)
+    headers, cookies = await bench.scenario.who(server.url)
+    return await get_page(url, headers=headers, cookies=cookies, timeout=15)
 
 
 # -- several processes --------------------------------------------------------------------------------------------

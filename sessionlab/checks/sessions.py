@@ -112,7 +112,8 @@ async def _bots(bench: Bench, server: Server, weight: list[float]) -> None:
     await asked(server.probe.reset)
     scenario = bench.scenario
     for _ in range(BOTS):
-        await get_page(server.url, headers=scenario.headers, cookies=scenario.cookies, timeout=15)
+        headers, cookies = await scenario.who(server.url)
+        await get_page(server.url, headers=headers, cookies=cookies, timeout=15)
     made = (await asked(server.probe.timeline)).count("created")
     await asked(server.probe.discard_unused)
     settings = bench.settings

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.netutil import DefaultLoopResolver, is_valid_ip
@@ -123,12 +123,26 @@ async def get_page(
 
     Any HTTP status is an answer. Raises VisitFailed if none comes.
     """
-    jar, started = Cookies(url, cookies), time.perf_counter()
+    return await fetch_page(url, Cookies(url, cookies), headers=headers, timeout=timeout)
+
+
+async def fetch_page(
+    url: str,
+    jar: Cookies,
+    *,
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+    timeout: float = 30,  # noqa: ASYNC109 - for each answer, not for all of it
+) -> Page:
+    """As `get_page`, with a ``jar`` of cookies that gains those of the answers; a ``form`` is sent to ``url`` first."""
+    started, body = time.perf_counter(), None if form is None else urlencode(form)
     client = SimpleAsyncHTTPClient(force_instance=True, resolver=ADDRESSES)
     try:
         for _ in range(MAX_REDIRECTS):
             request = HTTPRequest(
                 url,
+                method="GET" if body is None else "POST",
+                body=body,
                 headers=jar.sent_with(url, headers),
                 follow_redirects=False,
                 connect_timeout=timeout,
@@ -141,6 +155,7 @@ async def get_page(
             if response.code in REDIRECTS and "Location" in response.headers:
                 here, url = urlsplit(url).hostname, urljoin(url, response.headers["Location"])
                 if urlsplit(url).hostname == here:
+                    body = None
                     continue
             text = response.body.decode("utf-8", "replace")
             return Page(url, response.code, dict(response.headers), jar, text, time.perf_counter() - started)

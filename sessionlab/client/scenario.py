@@ -2,8 +2,8 @@
 
 A scenario file is a Python file with any of these, the rest stays as it is by default:
 
-    path = "/app?user=1"                  # which page; by default the visitors take turns on all of them
-    headers = {"Authorization": "…"}      # and cookies = {…}: for an app that asks who comes
+    pages = ["/app?user=1", "/other"]     # which pages; by default the visitors take turns on all of them
+    headers = {"X-Forwarded-User": "ann"} # and cookies = {…}, login = "USER:PASSWORD": for an app that asks who comes
     async def open(url, headers, cookies): return await visit(url, headers=headers, cookies=cookies)
     async def interact(session):
         await session.set("Speed", value=3)
@@ -18,13 +18,15 @@ import contextlib
 import inspect
 import os
 import runpy
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import urljoin
 
 from sessionlab.client import Session, visit
+from sessionlab.client.cookies import Cookies
+from sessionlab.client.login import Login
 from sessionlab.errors import AppNotFound, ErrorReply, InvalidOption, SessionLabError, VisitFailed
 
 MOST_WIDGETS = 12  # of a page that are used by default
@@ -45,6 +47,9 @@ async def _close(session: Session) -> None:
 class Scenario:
     """One visitor's way. ``interact`` may be None: then nothing is touched.
 
+    ``pages`` are paths, with a query or without; none stands for all. ``headers``, ``cookies`` and ``login`` say who
+    comes; a visitor logs in once at each server.
+
     ``stay`` are seconds that a visitor stays besides what the interaction takes, so that what the application
     does by the clock happens as well; the hunt sets it from the callbacks that it finds.
     """
@@ -52,9 +57,11 @@ class Scenario:
     open: Callable[..., Awaitable[Session]] = _open
     interact: Callable[[Session], Awaitable] | None = None
     close: Callable[[Session], Awaitable] = _close
-    path: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: Mapping[str, str] = field(default_factory=dict)
+    pages: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: Login | None = None
+    _known: dict[str, tuple] = field(default_factory=dict, init=False, repr=False, compare=False)  # by server
 
     @classmethod
     def default(cls, interact: bool = True) -> Scenario:
@@ -71,7 +78,11 @@ class Scenario:
             raise InvalidOption(
                 f"The scenario {str(file)!r} could not be read.", why=f"{type(error).__name__}: {error}"
             ) from error
-        given: dict[str, Any] = {name: names[name] for name in ("path", "headers", "cookies") if name in names}
+        given: dict[str, Any] = {name: names[name] for name in ("headers", "cookies") if name in names}
+        if pages := names.get("pages", names.get("path")):
+            given["pages"] = (pages,) if isinstance(pages, str) else tuple(pages)
+        if "login" in names:
+            given["login"] = Login.read(names["login"])
         for name in ("open", "interact", "close"):
             if name in names and names[name] is not open:
                 if not inspect.iscoroutinefunction(names[name]):
@@ -79,13 +90,35 @@ class Scenario:
                 given[name] = names[name]
         return replace(cls.default(interact), **given)
 
-    def url(self, urls: Sequence[str], number: int) -> str:
-        """The page of visitor ``number``."""
-        return urljoin(urls[0], self.path) if self.path else urls[number % len(urls)]
+    def urls(self, known: Mapping[str, str]) -> list[str]:
+        """The addresses of the pages to visit, out of those that a server has, by route."""
+        if not self.pages:
+            return [url for route, url in known.items() if not route.endswith("autoload.js")]
+        return [urljoin(next(iter(known.values())), page) for page in self.pages]
+
+    @property
+    def says_who(self) -> bool:
+        """Whether a visitor says who it is."""
+        return bool(self.headers or self.cookies or self.login)
+
+    async def who(self, url: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """The headers and the cookies of a visitor to ``url``, who logs in if that is asked for."""
+        if self.login is None:
+            return self.headers, self.cookies
+        origin = urljoin(url, "/")
+        if origin not in self._known:
+            cookies = Cookies(url, self.cookies)
+            self._known[origin] = await self.login.enter(url, self.headers, cookies), cookies
+        return self._known[origin]
+
+    async def enter(self, url: str) -> Session:
+        """Open a session as this visitor."""
+        headers, cookies = await self.who(url)
+        return await self.open(url, headers, cookies)
 
     async def visit(self, url: str, stay: float = 0.0) -> None:
         """One whole visit; a failed one raises VisitFailed."""
-        session = await self.open(url, self.headers, self.cookies)
+        session = await self.enter(url)
         try:
             if self.interact is not None:
                 with contextlib.suppress(ErrorReply):  # the application raised: its log tells, and the visit goes on

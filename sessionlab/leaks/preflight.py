@@ -36,13 +36,13 @@ def look(server, scenario: Scenario, urls: list[str], notes: list[str]) -> float
 
 async def _look(server, scenario: Scenario, urls: list[str], notes: list[str]) -> float:
     periods: list[float] = []
-    for url in [scenario.url(urls, 0)] if scenario.path else list(urls):
+    for url in list(urls):
         try:
-            session = await scenario.open(url, scenario.headers, scenario.cookies)
+            session = await scenario.enter(url)
         except VisitFailed as failed:
             if reason := await _why_no_session(url, scenario, failed):
                 raise reason from failed
-            if len(urls) > 1:  # an index or a page of another kind beside the applications
+            if len(urls) > 1 and not scenario.pages:  # an index or a page of another kind beside the applications
                 urls.remove(url)
                 notes.append(f"{urlsplit(url).path} was left out: {failed.what}")
                 continue
@@ -52,7 +52,7 @@ async def _look(server, scenario: Scenario, urls: list[str], notes: list[str]) -
             await _raise_failures(server, url)
             if not filled:
                 empty = nothing_to_look_at(urlsplit(url).path, server.apps)
-                if scenario.path or len(urls) < 2:
+                if scenario.pages or len(urls) < 2:
                     raise empty
                 urls.remove(url)
                 notes.append(f"{urlsplit(url).path} was left out: {empty.what}")
@@ -123,7 +123,10 @@ async def _why_no_session(url: str, scenario: Scenario, failed: VisitFailed) -> 
     from sessionlab.client import get_page
 
     try:
-        page = await get_page(url, headers=scenario.headers, cookies=scenario.cookies)
+        headers, cookies = await scenario.who(url)
+        page = await get_page(url, headers=headers, cookies=cookies)
+    except NeedsCredentials as refused:
+        return refused
     except SessionLabError:
         return None
     moved = urlsplit(page.url).path.rstrip("/") != urlsplit(url).path.rstrip("/")
@@ -137,13 +140,13 @@ async def _why_no_session(url: str, scenario: Scenario, failed: VisitFailed) -> 
         return NeedsCredentials(
             f"{urlsplit(url).path} needs credentials.",
             why=f"The page {page.url} answered {page.status}: {page.shown[:200]}",
-            advice="give headers or cookies of a user in a scenario file (--scenario), or hunt without the login.",
+            advice="say who comes: --login USER:PASSWORD (or --login-file), --header, --cookie; or hunt it without.",
         )
     if moved and not page.token:
         return VisitFailed(
             f"{urlsplit(url).path} redirects to {page.url}, which is no application of this server.",
             why=page.shown[:200],
-            advice='name the page itself in a scenario file: path = "/…".',
+            advice="name the page itself: --page /….",
         )
     return None
 

@@ -36,7 +36,7 @@ class Visitors:
 
     def __init__(self, server: Server, scenario: Scenario, deadline: float, notes: list[str]):
         self.server, self.scenario, self.deadline, self.notes = server, scenario, deadline, notes
-        self.urls = [url for route, url in server.urls.items() if not route.endswith("autoload.js")]
+        self.urls = scenario.urls(server.urls)
         self.stay, self.linger, self.waited, self.pinned = 0.0, 0.0, 0.0, 0
         self.unfinished = False
         self._number = 0
@@ -58,7 +58,7 @@ class Visitors:
         async def visitor():
             for each in numbers:
                 try:
-                    await self.scenario.visit(self.scenario.url(self.urls, each), self.stay)
+                    await self.scenario.visit(self.urls[each % len(self.urls)], self.stay)
                 except (SessionLabError, OSError) as error:
                     failures.append(error)
                 if len(failures) > number // 2:
