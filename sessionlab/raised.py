@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from sessionlab.agent.where import is_app_file, package_of, shown
 
 # what stands in the log before the traceback of something that nobody caught
 UNCAUGHT = re.compile(
     r"error handling message|Exception in (?:callback|thread)|Uncaught exception|exception was never retrieved"
-    r"|raised an exception|failed with (?:the )?following"
+    r"|raised an exception|failed with (?:the )?following|Error thrown from"
 )
+# a function that makes a page: Panel prints its traceback, and nothing before it
+BY_PANEL = re.compile(r'\s+File ".*panel[/\\]io[/\\]handlers\.py", line \d+, in run_app')
 TRACEBACK = "Traceback (most recent call last)"
 NEAR = 20  # lines after its announcement in which a traceback begins
 FRAME = re.compile(r'\s+File "(.+?)", line (\d+)')
 ENDS = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?:?$")  # the line that names the exception, at the margin
 GOES_ON = ("During handling of the above exception", "The above exception was the direct cause")
+_PLACE = re.compile(r"\((\S+:\d+)\)$")
 MOST = 20  # different errors of an application
 
 
@@ -30,19 +33,23 @@ class Raised:
     """An exception of the application that nobody caught.
 
     ``error`` such as ``ValueError: no work today``; ``location``, the application's last line in the traceback, as
-    ``app.py:12`` (may be empty); ``count``, how often it was raised while the application was looked at.
+    ``app.py:12`` (may be empty); ``count``, how often it was raised while the application was looked at;
+    ``frames``, all lines of the application in the first traceback, the outermost first; ``traceback``, all of that.
     """
 
     error: str
     location: str
     count: int
+    frames: tuple[str, ...] = ()
+    traceback: str = field(default="", compare=False, repr=False)
 
     def to_dict(self) -> dict:
         return asdict(self)
 
     def __str__(self) -> str:
         often = "once" if self.count == 1 else f"{self.count} times"
-        return f"raised {often}{f' at {self.location}' if self.location else ''}: {self.error}"
+        way = f", called at {', '.join(reversed(self.frames[:-1]))}" if len(self.frames) > 1 else ""
+        return f"raised {often}{f' at {self.location}{way}' if self.location else ''}: {self.error}"
 
 
 def uncaught(lines: Sequence[str], more: Iterable[str] = (), apps: Sequence[str] = ()) -> tuple[Raised, ...]:
@@ -53,7 +60,23 @@ def uncaught(lines: Sequence[str], more: Iterable[str] = (), apps: Sequence[str]
     """
     packages = set(filter(None, map(package_of, apps))) or {""}
     blocks = [*_blocks(lines), *(text.splitlines() for text in more)]
-    counts = collections.Counter(_told(block, packages) for block in blocks)
+    first: dict[tuple, str] = {}
+    counts: collections.Counter = collections.Counter()
+    for block in blocks:
+        error, frames = _told(block, packages)
+        first.setdefault((error, frames[-1:]), "\n".join(block))
+        counts[error, frames[-1:]] += 1
+    found = [(error, last, first[error, last], count) for (error, last), count in counts.most_common(MOST)]
+    return tuple(
+        Raised(error, "".join(last), count, _told(text.splitlines(), packages)[1], text)
+        for error, last, text, count in found
+    )
+
+
+def in_hooks(events: Iterable[Mapping]) -> tuple[Raised, ...]:
+    """What hooks of sessions raised, told by ``hook failed`` events of the timeline: Panel only logs a warning."""
+    failed = [(event["error"], _PLACE.search(event["callback"])) for event in events]
+    counts = collections.Counter((error, place[1] if place else "") for error, place in failed)
     return tuple(Raised(error, location, count) for (error, location), count in counts.most_common(MOST))
 
 
@@ -61,12 +84,19 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
     """Every uncaught traceback, from its first line to the one that names the exception."""
     place = 0
     while place < len(lines):
-        if UNCAUGHT.search(lines[place]):
-            begin = next((n for n in range(place, min(place + NEAR, len(lines))) if TRACEBACK in lines[n]), None)
-            if begin is not None:
-                place = _end(lines, begin)
-                yield list(lines[begin : place + 1])
+        if (begin := _begin(lines, place)) is not None:
+            place = _end(lines, begin)
+            yield list(lines[begin : place + 1])
         place += 1
+
+
+def _begin(lines: Sequence[str], place: int) -> int | None:
+    """The first line of the traceback that is announced at ``place``, if one is."""
+    if lines[place].startswith(TRACEBACK) and BY_PANEL.match("".join(lines[place + 1 : place + 2])):
+        return place
+    if not UNCAUGHT.search(lines[place]):
+        return None
+    return next((n for n in range(place, min(place + NEAR, len(lines))) if TRACEBACK in lines[n]), None)
 
 
 def _end(lines: Sequence[str], begin: int) -> int:
@@ -85,8 +115,9 @@ def _end(lines: Sequence[str], begin: int) -> int:
     return max(place, begin)
 
 
-def _told(block: Sequence[str], packages: set[str]) -> tuple[str, str]:
+def _told(block: Sequence[str], packages: set[str]) -> tuple[str, tuple[str, ...]]:
+    """The error that a traceback ends with, and the application's lines in it, the outermost first."""
     frames = [frame for line in block if (frame := FRAME.match(line))]
     frames = [frame for frame in frames if any(is_app_file(frame[1], package) for package in packages)]
     error = next((line for line in reversed(block) if ENDS.match(line)), block[-1] if block else "an exception")
-    return error.strip()[:200], f"{shown(frames[-1][1])}:{frames[-1][2]}" if frames else ""
+    return error.strip()[:200], tuple(f"{shown(frame[1])}:{frame[2]}" for frame in frames)

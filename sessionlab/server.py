@@ -223,6 +223,7 @@ class Server:
     port, pid : of the server's own process.
     log : a `sessionlab.log.Log` with the lines that the server wrote.
     probe : a `sessionlab.probe.client.Probe` that looks into the process: census, sessions, timeline, elements.
+    first_page : seconds that the first page took, with all that it imports; of several, all of them.
     way : how it is served, and why: a `sessionlab.programs.Way`.
     """
 
@@ -247,7 +248,9 @@ class Server:
             self.port, self.urls, self.url = opened.port, opened.urls, self._how.first(opened.urls)
             self.origin = f"http://{HOST}:{self.port}"
             self.probe = Probe(opened.agent, self._token)
+            began = time.monotonic()
             self._wait_for_first_page(deadline)
+            self.first_page = time.monotonic() - began
             with contextlib.suppress(SessionLabError):  # a server that is busy already is a server
                 self.probe.discard_unused()
                 self.probe.reset()

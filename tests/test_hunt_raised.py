@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionlab.raised import Raised, uncaught
+from sessionlab.raised import Raised, in_hooks, uncaught
 
 HERE = __file__
 
@@ -70,5 +70,32 @@ def test_what_was_caught_is_none_and_a_library_alone_has_no_line():
 def test_the_lines_of_an_installed_application_are_known():
     installed = "/usr/lib/python3/site-packages/mydash/view.py"
     lines = ["Exception in callback work", *traceback((installed, 12), (LIBRARY, 3), error="ValueError: no")]
-    assert uncaught(lines, apps=["mydash.view:page"]) == (Raised("ValueError: no", "mydash/view.py:12", 1),)
+    assert uncaught(lines, apps=["mydash.view:page"]) == (
+        Raised("ValueError: no", "mydash/view.py:12", 1, ("mydash/view.py:12",)),
+    )
     assert uncaught(lines, apps=["other:page"])[0].location == ""
+
+
+def test_what_a_periodic_callback_raises_and_what_panel_prints_of_a_page_are_found():
+    periodic = ["2026 Error thrown from periodic callback:", *traceback(("/srv/app.py", 3), error="ValueError: tick")]
+    by_panel = traceback(("/x/site-packages/panel/io/handlers.py", 1), ("/srv/app.py", 5), error="ValueError: page")
+    by_panel[1] = by_panel[1].replace("in work", "in run_app")
+    caught = traceback(("/srv/app.py", 9), error="ValueError: caught and logged by the application")
+    found = {raised.error: raised.location for raised in uncaught([*periodic, *caught, *by_panel])}
+    assert found == {"ValueError: tick": "app.py:3", "ValueError: page": "app.py:5"}
+
+
+def test_the_way_through_the_application_is_told():
+    lines = [
+        "Exception in callback work",
+        *traceback(("/srv/app.py", 3), (LIBRARY, 1), ("/srv/data.py", 7), error="E: x"),
+    ]
+    (raised,) = uncaught(lines)
+    assert str(raised) == "raised once at data.py:7, called at app.py:3: E: x"
+
+
+def test_what_hooks_raise_is_counted():
+    events = [{"callback": "gone (app.py:3)", "error": "ValueError: x"}] * 3 + [
+        {"callback": "<built-in>", "error": "E"}
+    ]
+    assert in_hooks(events) == (Raised("ValueError: x", "app.py:3", 3), Raised("E", "", 1))

@@ -199,12 +199,12 @@ def test_an_app_that_hangs_shows_the_line_it_hangs_on(app, nothing_left):
     [
         ({"lifetme": 3}, UnknownOption, "did you mean 'lifetime'"),
         ({"unused_session_lifetime_milliseconds": 3}, UnknownOption, "did you mean 'lifetime'"),
-        ({"colour": 3}, UnknownOption, "the options are lifetime, check"),
+        ({"colour": 3}, UnknownOption, "the options are command, lifetime, check"),
         ({"panel_args": ["--unused-sesion-lifetime", "3"]}, UnknownOption, "--unused-sesion-lifetime"),
         ({"lifetime": 0}, InvalidOption, "--unused-session-lifetime"),
         ({"check": "15s"}, InvalidOption, "give seconds"),
         ({"token_expiration": -1}, InvalidOption, "--session-token-expiration"),
-        ({"framework": "dash"}, InvalidOption, '"panel" or "bokeh"'),
+        ({"framework": "dash"}, InvalidOption, "use one of panel, bokeh, program, fastapi"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(app, options, error, text, nothing_left):

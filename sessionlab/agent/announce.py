@@ -7,12 +7,13 @@ import json
 import os
 
 LOG = "SESSIONLAB_LOG"  # the variable of the environment that says which pipe the lab reads
+_PIPE = os.environ.get(LOG, "")
 
 
 def is_heard() -> bool:
     """Whether the lab reads what this process writes: a command may have sent its output elsewhere."""
     status = os.fstat(1)
-    return os.environ.get(LOG, "") in ("", f"{status.st_dev}:{status.st_ino}")
+    return _PIPE in ("", f"{status.st_dev}:{status.st_ino}")
 
 
 def announce(**event) -> None:

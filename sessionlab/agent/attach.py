@@ -18,7 +18,6 @@ from sessionlab.agent import launch
 from sessionlab.agent.patches import WhenImported
 
 SETTINGS = "SESSIONLAB_SETTINGS"  # the variable of the environment with the options of `Wanted`, as JSON
-GUARD = "SESSIONLAB_GUARD"
 HOST = "127.0.0.1"
 
 
@@ -36,7 +35,7 @@ class Wanted:
 
 def attach() -> None:
     """Wait for what the application imports, and put the agent in then."""
-    if os.environ.get(GUARD) == str(os.getppid()):
+    if os.environ.get(launch.GUARD) == str(os.getppid()):
         launch.die_with_parent()
     wanted, token = Wanted.read(), os.environ[launch.TOKEN]
     agents: list = []

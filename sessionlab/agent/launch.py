@@ -16,9 +16,10 @@ import os
 import signal
 import sys
 
-from sessionlab.agent.announce import report_failures, report_listening
+from sessionlab.agent.announce import LOG, report_failures, report_listening
 
 TOKEN = "SESSIONLAB_PROBE_TOKEN"
+GUARD = "SESSIONLAB_GUARD"  # the variable of the environment with the number of the process that guards this one
 ELEMENTS = "SESSIONLAB_ELEMENTS"
 PR_SET_PDEATHSIG = 1
 
@@ -40,6 +41,8 @@ def prepare() -> None:
     die_with_parent()
     answer_where()
     token = os.environ.pop(TOKEN, "")
+    for name in (LOG, GUARD):
+        os.environ.pop(name, None)
     if cwd := os.environ.pop("SESSIONLAB_IMPORT_FROM", ""):
         sys.path.insert(0, cwd)
     if token:  # a lab reads the log; the launcher tiles of JupyterLab come without

@@ -59,6 +59,7 @@ class Retainers:
         of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks and threads
         that worked when this was last asked with ``left`` may end within ``older`` seconds: a busy indicator goes off
         half a second after the work, though its session has ended; and how many have ended since the window was closed.
+        ``worked`` are the seconds of processor time that the event loop's thread has had at ``clock``.
         """
         periods, soon = [], 0
         for _, session in self._agent()._sessions():
@@ -70,7 +71,14 @@ class Retainers:
         if ask.flag("left"):
             self._at_work.leave()
         working = self._at_work.young(ask.number("older"))
-        return {"periods": sorted(periods), "soon": soon, "working": working, "ended": self._at_work.ended()}
+        return {
+            "periods": sorted(periods),
+            "soon": soon,
+            "working": working,
+            "ended": self._at_work.ended(),
+            "worked": time.thread_time(),
+            "clock": time.perf_counter(),
+        }
 
     async def turn(self, ask) -> dict:
         """Close a window and open the next; or close the newest ``again``, as it is now.

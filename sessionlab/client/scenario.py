@@ -30,13 +30,9 @@ from sessionlab.client.login import Login
 from sessionlab.errors import AppNotFound, ErrorReply, InvalidOption, SessionLabError, VisitFailed
 
 MOST_WIDGETS = 12  # of a page that are used by default
-PATIENCE = 15.0  # seconds for every answer of the server
+PATIENCE = 15.0  # seconds for every answer of a server that is not slow
 # what a figure tells the server when it is looked at closely; sent only where somebody listens
 POINTER = {"tap", "doubletap", "press", "mousemove", "mouseenter", "mouseleave"}
-
-
-async def _open(url: str, headers, cookies) -> Session:
-    return await visit(url, headers=headers, cookies=cookies, timeout=PATIENCE)
 
 
 async def _close(session: Session) -> None:
@@ -48,19 +44,20 @@ class Scenario:
     """One visitor's way. ``interact`` may be None: then nothing is touched.
 
     ``pages`` are paths, with a query or without; none stands for all. ``headers``, ``cookies`` and ``login`` say who
-    comes; a visitor logs in once at each server.
+    comes; a visitor logs in once at each server. ``patience`` are seconds that an answer may take.
 
     ``stay`` are seconds that a visitor stays besides what the interaction takes, so that what the application
     does by the clock happens as well; the hunt sets it from the callbacks that it finds.
     """
 
-    open: Callable[..., Awaitable[Session]] = _open
+    open: Callable[..., Awaitable[Session]] | None = None
     interact: Callable[[Session], Awaitable] | None = None
     close: Callable[[Session], Awaitable] = _close
     pages: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: Login | None = None
+    patience: float = PATIENCE
     _known: dict[str, tuple] = field(default_factory=dict, init=False, repr=False, compare=False)  # by server
 
     @classmethod
@@ -114,7 +111,9 @@ class Scenario:
     async def enter(self, url: str) -> Session:
         """Open a session as this visitor."""
         headers, cookies = await self.who(url)
-        return await self.open(url, headers, cookies)
+        if self.open is not None:
+            return await self.open(url, headers, cookies)
+        return await visit(url, headers=headers, cookies=cookies, timeout=self.patience)
 
     async def visit(self, url: str, stay: float = 0.0) -> None:
         """One whole visit; a failed one raises VisitFailed."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from sessionlab.agent.ledger import MOST
-from sessionlab.client.scenario import Scenario
+from sessionlab.client.scenario import PATIENCE, Scenario
 from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone
 from sessionlab.leaks import decision, outcome
 from sessionlab.leaks.advice import holders_in
@@ -23,7 +23,7 @@ from sessionlab.leaks.preflight import explained, look
 from sessionlab.leaks.result import Batch, HuntResult
 from sessionlab.leaks.visitors import Visitors
 from sessionlab.programs import way_of
-from sessionlab.raised import Raised, uncaught
+from sessionlab.raised import Raised, in_hooks, uncaught
 from sessionlab.server import Server, serve
 
 WARM_UP, WINDOWS = 12, (24, 36)  # sessions
@@ -92,7 +92,12 @@ def hunt(
         try:
             began = _Hunt(server, scenario, deadline, sessions, progress or (lambda phase, part: None))
             found = dataclasses.replace(began.run(), errors=_raised(server))
-            return dataclasses.replace(found, served=str(server.way), pages=tuple(map(_path, began.visitors.urls)))
+            return dataclasses.replace(
+                found,
+                served=str(server.way),
+                pages=tuple(map(_path, began.visitors.urls)),
+                pace=began.visitors.pace.to_dict(),
+            )
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
 
@@ -105,7 +110,8 @@ def _raised(server: Server) -> tuple[Raised, ...]:
     """What the application raised in its callbacks, and in its script after the first page."""
     lines = server.read_log()
     failed = [event["detail"] or event["error"] for event in server.log.events("app-failed")]
-    return uncaught(lines, failed, server.apps)
+    hooks = [event for event in server.probe.timeline().events if event["event"] == "hook failed"]
+    return (*uncaught(lines, failed, server.apps), *in_hooks(hooks))
 
 
 def _one_process(panel_args: Sequence[str]) -> list[str]:
@@ -139,17 +145,23 @@ class _Hunt:
         self.sizes = self.seen.sizes
         self.visitors = Visitors(server, scenario, deadline, self.seen.notes)
         self.cost = 0.1  # seconds a session
+        self.fewest = FEWEST  # sessions a batch
+        self._be_patient(server.first_page)
 
     # -- the phases -----------------------------------------------------------------------------------------------
 
     def run(self) -> HuntResult:
         self.progress("first visit", 0.02)
         self.probe.extend("retainers")
-        self.visitors.stay = look(self.server, self.scenario, self.visitors.urls, self.seen.notes)
+        pace = self.visitors.pace = look(self.server, self.scenario, self.visitors.urls, self.seen.notes)
+        if pace.slow:
+            self.fewest = FEWEST // 2
+            self._be_patient(pace.slowest)
         self.visitors.empty(5.0)
         self.progress("warm-up", 0.08)
         begin = time.monotonic()
         number = WARM_UP if self.most is None else max(FEWEST, min(WARM_UP, self.most // 6))
+        number = max(self.fewest, min(number, int(0.15 * self._left() / max(0.1, pace.visit))))
         self.visitors.visit(number)
         self.cost = max(0.01, (time.monotonic() - begin) / number)
         if never := self._never_expires(number):
@@ -177,13 +189,20 @@ class _Hunt:
         self.progress("done", 1.0)
         return outcome.result(self.seen.close(self.probe), judgement)
 
+    def _be_patient(self, seconds: float) -> None:
+        """Let every answer of the server, and of its agent, take longer than its slowest yet."""
+        patience = max(PATIENCE, 4 * seconds)
+        self.scenario = self.visitors.scenario = dataclasses.replace(self.scenario, patience=patience)
+        self.probe.timeout = max(self.probe.timeout, patience)
+
     def _plan(self) -> list[int]:
         if self.most is not None:
             left = max(2 * FEWEST, self.most - WARM_UP if self.most > 40 else self.most * 5 // 6)
             return [left * 2 // 5, left - left * 2 // 5]
         affordable = min(TARGET, 0.4 * self._left()) / self.cost
         scale = min(1.0, affordable / sum(WINDOWS))
-        return [max(2 * FEWEST, round(scale * size)) for size in WINDOWS]
+        least = (2 * self.fewest, 2 * self.fewest + 2)
+        return [max(low, round(scale * size)) for low, size in zip(least, WINDOWS, strict=True)]
 
     def _next_size(self) -> int:
         """Sessions of one more window; 0 when there is no time, or none are allowed."""
@@ -191,7 +210,7 @@ class _Hunt:
         size = min(int(seconds / self.cost), max(round(1.5 * self.sizes[-1]), MANY - sum(self.sizes) - WARM_UP))
         if self.most is not None:
             size = min(size, self.most - sum(self.sizes) - WARM_UP)
-        return size if size >= max(2 * FEWEST, self.sizes[-1] // 3) else 0
+        return size if size >= max(2 * self.fewest, self.sizes[-1] // 3) else 0
 
     def _in_doubt(self, judgement: Judgement) -> bool:
         if judgement.verdict == "undecided":
@@ -225,7 +244,7 @@ class _Hunt:
 
     def _window(self, size: int, begin: float, end: float) -> None:
         window = len(self.sizes) + 1
-        batches = min(BATCHES, max(2, size // FEWEST)) if self.visitors.waited < LONG_WAIT else 2
+        batches = min(BATCHES, max(2, size // self.fewest)) if self.visitors.waited < LONG_WAIT else 2
         before = first = self._census()
         rates = []
         for batch in range(batches):
@@ -302,7 +321,7 @@ class _Hunt:
         """The same decision once more, after a while; meanwhile some visits tell which lines it comes from."""
         self.progress("which line", 0.9)
         self.probe.ask("POST", "trace", on=1)
-        visits = max(2, min(TRACED, int(5.0 / (4 * self.cost))))
+        visits = max(1 if self.visitors.pace.slow else 2, min(TRACED, int(5.0 / (4 * self.cost))))
         try:
             self.visitors.visit(visits, together=2)
         finally:

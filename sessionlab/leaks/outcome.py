@@ -81,7 +81,7 @@ def result(seen: Evidence, judgement: Judgement) -> HuntResult:
     for finding in judgement.of("residue"):
         each = finding.holder.bytes / max(1, sum(seen.sizes[-len(finding.holder.below) :]))
         seen.notes.append(f"{finding.holder.holder} gains {each:.0f} B a session: {finding.why}.")
-    seen.notes += _failed_hooks(seen.events)
+    seen.notes += _names_that_are_gone(seen.events)
     if seen.odd:
         seen.notes.append(
             f"{seen.odd} objects raised when they were looked into: what they hold was told by Python alone."
@@ -112,12 +112,12 @@ def _culprit(seen: Evidence, finding: Finding) -> Culprit:
     return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
 
 
-def _failed_hooks(events: list[dict]) -> list[str]:
-    """What hooks of the application failed, once for each way: an entry may stay because of that."""
-    failed = [event for event in events if event["event"] == "hook failed"]
+def _names_that_are_gone(events: list[dict]) -> list[str]:
+    """What is to be said of hooks that find no name of their script any more: an entry may stay because of that."""
+    failed = [event for event in events if event["event"] == "hook failed" and "NameError" in event["error"]]
     lines = dict.fromkeys(f"{event['hook']}: {event['callback']} fails: {event['error']}." for event in failed)
-    why = " The script's names are gone when it runs: give it what it needs as default arguments."
-    return [line + (why if "NameError" in line else "") for line in lines][:3]
+    why = "The script's names are gone when it runs: give it what it needs as default arguments."
+    return [f"{line} {why}" for line in lines][:3]
 
 
 def _values(seen: Evidence, rate: float) -> list[Culprit]:
@@ -183,7 +183,8 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntRe
     explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
     if explained > 0 and abs(size - explained) < decision.BYTES_FLOOR:
         size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
-    floor = max(decision.LEAST_RATE, decision.ENOUGH / max(1, sum(seen.sizes)))
+    # what every second session leaves is plain in any two windows
+    floor = max(decision.LEAST_RATE, min(0.5, decision.ENOUGH / max(1, sum(seen.sizes))))
     if verdict == "clean" and each("objects") >= floor:
         seen.notes.append("these objects came once, or come and go: no place gained some with every session.")
     return HuntResult(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from sessionlab.raised import Raised
 
@@ -57,6 +57,8 @@ class HuntResult:
     errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
     pages : the paths of the pages that were visited.
     served : how the application was served, and why so.
+    pace : what one visit costs: ``page_seconds`` with what its visitor did, ``slowest`` answer in seconds, and how
+        ``busy`` an open page keeps the event loop (1 is all the time).
     """
 
     app: str
@@ -72,6 +74,7 @@ class HuntResult:
     errors: tuple[Raised, ...] = ()
     pages: tuple[str, ...] = ()
     served: str = ""
+    pace: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +92,7 @@ class HuntResult:
             "culprits": [culprit.to_dict() for culprit in self.culprits],
             "served": self.served,
             "pages": list(self.pages),
+            "pace": dict(self.pace),
             "errors": [raised.to_dict() for raised in self.errors],
             "versions": dict(self.versions),
             "notes": list(self.notes),

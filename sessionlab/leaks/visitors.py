@@ -9,7 +9,7 @@ import time
 
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import SessionLabError
-from sessionlab.leaks.preflight import explained
+from sessionlab.leaks.preflight import Pace, explained
 from sessionlab.server import Server
 from sessionlab.sync import run
 
@@ -26,7 +26,7 @@ class Visitors:
     Attributes
     ----------
     urls : the pages; the visitors take turns on them.
-    stay : seconds that a visitor stays besides what the interaction takes.
+    pace : what one visit costs.
     linger : seconds of the server's clock that pass before sessions are discarded.
     unfinished : whether the time was up before it was known which work ends.
     waited : seconds after which work that outlived its session had ended, at most.
@@ -37,28 +37,34 @@ class Visitors:
     def __init__(self, server: Server, scenario: Scenario, deadline: float, notes: list[str]):
         self.server, self.scenario, self.deadline, self.notes = server, scenario, deadline, notes
         self.urls = scenario.urls(server.urls)
-        self.stay, self.linger, self.waited, self.pinned = 0.0, 0.0, 0.0, 0
+        self.pace = Pace()
+        self.linger, self.waited, self.pinned = 0.0, 0.0, 0
         self.unfinished = False
         self._number = 0
 
     def visit(self, number: int, together: int | None = None) -> None:
         """So many visits; raises what speaks against a hunt when more than half of them fail."""
-        together = together or (TOGETHER_WAITING if self.stay else TOGETHER)
-        failures = run(self._crowd(number, together))
+        together = 1 if self.pace.slow else together or (TOGETHER_WAITING if self.pace.stay else TOGETHER)
+        most = self.pace.open_at_once  # those who have left count as well, until their sessions are discarded
+        failures: list[SessionLabError | OSError] = []
+        for begin in range(0, number, most):
+            if begin:
+                self.empty(SOON)
+            failures += run(self._crowd(min(most, number - begin), together))
         if len(failures) > number // 2:
             raise explained(self.server, failures[-1])
         if failures and len(self.notes) < 20:
             self.notes.append(f"{len(failures)} of {number} visits failed: {str(failures[-1]).splitlines()[0]}")
 
-    async def _crowd(self, number: int, together: int) -> list[SessionLabError]:
-        failures = []
+    async def _crowd(self, number: int, together: int) -> list[SessionLabError | OSError]:
+        failures: list[SessionLabError | OSError] = []
         numbers = iter(range(self._number, self._number + number))
         self._number += number
 
         async def visitor():
             for each in numbers:
                 try:
-                    await self.scenario.visit(self.urls[each % len(self.urls)], self.stay)
+                    await self.scenario.visit(self.urls[each % len(self.urls)], self.pace.stay)
                 except (SessionLabError, OSError) as error:
                     failures.append(error)
                 if len(failures) > number // 2:
