@@ -128,7 +128,7 @@ class Agent:
     # -- what can be asked ---------------------------------------------------------------------------------
 
     async def get_hello(self, ask) -> dict:
-        names = ("bokeh", "panel", "holoviews", "param", "tornado")
+        names = ("bokeh", "bokeh_fastapi", "panel", "holoviews", "param", "tornado")
         versions = {n: getattr(sys.modules[n], "__version__", None) for n in names if n in sys.modules}
         versions["tornado"] = tornado.version
         return {

@@ -12,16 +12,34 @@ import asyncio
 from contextvars import ContextVar
 
 from bokeh.application.application import SessionContext
+from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
-from panel.io.state import state
+from panel.io.state import set_curdoc, state
 from tornado.ioloop import IOLoop
+
+from . import fastapi
+from .served import wrap
 
 # Set while the hooks of a session run: it has ended then, and Panel knows it no more.
 ending_document: ContextVar[Document | None] = ContextVar("ending_document", default=None)
 
 
+def _with_curdoc(original):
+    """Bokeh hands a function its Document and tells nobody else whose it is: now `current_document` knows as well."""
+
+    def modify_document(self, doc):
+        with set_curdoc(doc):
+            original(self, doc)
+
+    return modify_document
+
+
+wrap(FunctionHandler, "modify_document", _with_curdoc)
+
+
 def current_document() -> Document | None:
     """The Document of the session whose code is running, or None where that cannot be said for certain."""
+    fastapi.mend()
     doc = ending_document.get() or state._curdoc.get()
     if doc is None and (doc := state.curdoc) is not None and not runs_here(loop_of(doc.session_context)):
         return None

@@ -23,7 +23,7 @@ from bokeh.server.contexts import ApplicationContext
 from bokeh.server.server import BaseServer
 from bokeh.server.session import ServerSession
 
-from . import admission, destroy
+from . import admission, destroy, fastapi
 from .admission import Refusal, Visitor
 from .current import asyncio_loop_of, running_loop
 from .processes import Lifeline, follow_parent
@@ -103,7 +103,9 @@ def drain(
     Raises
     ------
     ValueError : a duration that is negative, or ``notice + hooks`` longer than ``grace``.
+    RuntimeError : in FastAPI, whose server drains by itself.
     """
+    fastapi.refuse("drain")
     for name, value in (("grace", grace), ("notice", notice), ("hooks", hooks)):
         if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} is a number of seconds of at least 0, got {value!r}")

@@ -20,7 +20,7 @@ from bokeh.server.session import ServerSession
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 
-from . import admission, destroy
+from . import admission, destroy, fastapi
 from .admission import Refusal, Visitor
 from .served import has_connected, is_reused, resident_memory, sessions, watch, wrap
 
@@ -94,7 +94,8 @@ class SessionLimits:
         return isinstance(self.memory, int) and (resident_memory() or 0) > self.memory
 
     def install(self) -> SessionLimits:
-        """Put the limits in force in this process, in place of earlier ones."""
+        """Put the limits in force in this process, in place of earlier ones. Raises RuntimeError in FastAPI."""
+        fastapi.refuse("SessionLimits")
         SessionLimits.current = self
         _wire()
         return self

@@ -34,7 +34,7 @@ from bokeh.server.views.ws import WSHandler
 from panel.config import config
 from tornado.web import RequestHandler
 
-from . import admission, limits
+from . import admission, fastapi, limits
 from .draining import is_draining
 from .served import applications, has_connected, watch, wrap
 
@@ -218,5 +218,6 @@ class ReadyHandler(RequestHandler):
 
 
 ROUTES = [(r"/metrics", MetricsHandler), (r"/readyz", ReadyHandler)]
+fastapi.refuse("metrics")
 _hook_failures = _HookFailures()
 _count()

@@ -19,7 +19,7 @@ from panel.io.notifications import NotificationAreaBase
 from panel.io.state import state
 
 from . import tickets
-from .current import current_document
+from .current import asyncio_loop_of, current_document, loop_of
 from .tickets import TYPE
 
 _NAME = "_sessionlab_reconnect"
@@ -33,6 +33,7 @@ TEXTS = {
     "close": "Close",
     "reload": "Load again",
 }
+EXPIRES = 300  # seconds that a token is good for in FastAPI
 MOST = 3600.0  # seconds between two tickets, at most
 
 
@@ -119,8 +120,8 @@ class _Page:
     def _start(self) -> None:
         sockets = [connection._socket for connection in self._session._subscribed_connections]
         if self._timer is None and sockets:
-            server = sockets[0].application
-            self._wait(server.io_loop.asyncio_loop, min(MOST, server.session_token_expiration / 2))
+            lives = getattr(sockets[0].application, "session_token_expiration", EXPIRES)
+            self._wait(asyncio_loop_of(loop_of(self._doc.session_context)), min(MOST, lives / 2))
 
     def _wait(self, loop: asyncio.AbstractEventLoop, period: float) -> None:
         # A periodic callback of the document would keep it after its end, until the callback is due once more.

@@ -14,11 +14,13 @@ import secrets
 import weakref
 from dataclasses import dataclass
 
+from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from bokeh.server.views.ws import WSHandler
 from bokeh.util.token import check_token_signature, generate_jwt_token, get_session_id, get_token_payload
 from tornado.websocket import WebSocketHandler
 
+from . import fastapi
 from .served import wrap
 
 log = logging.getLogger("sessionlab.harden")
@@ -44,11 +46,14 @@ def issue(session: ServerSession) -> str | None:
     None when nobody is connected, or users of different names are.
     """
     sockets = [connection._socket for connection in session._subscribed_connections]
-    if session.destroyed or not sockets or any(s.current_user != sockets[0].current_user for s in sockets):
+    users = {_user_of(socket) for socket in sockets}
+    if session.destroyed or len(users) != 1:
         return None
     watch()
+    if (in_fastapi := fastapi.handler()) is not None:
+        _watch_fastapi(in_fastapi)
     server, number = sockets[0].application, secrets.token_urlsafe(32)
-    _tickets[number] = _Ticket(weakref.ref(session), sockets[0].current_user)
+    _tickets[number] = _Ticket(weakref.ref(session), users.pop())
     numbers = _of_session.setdefault(session, [])
     numbers.append(number)
     while len(numbers) > KEPT:
@@ -71,14 +76,13 @@ def watch() -> None:
             number = _number(self._token)
             if number is None:
                 return original(self, *args, **kwargs)
-            session, verdict = _look(self, number)
+            session, verdict = _look(self._token, number, self.application_context, self)
             if session is None:
                 log.info("A page comes back to a session: %s", verdict)
                 WebSocketHandler.write_message(self, json.dumps({TYPE: verdict}))  # Bokeh's own waits for a lock
                 return self.close()
             server = self.application
-            keys = dict(secret_key=server.secret_key, signed=server.sign_sessions)
-            self._token = generate_jwt_token(session.id, expiration=EXCHANGED, **keys)
+            self._token = generate_jwt_token(session.id, expiration=EXCHANGED, **_keys(server))
             session.block_expiration()  # it must not end before the connection, which Bokeh makes in its next step
             try:
                 return original(self, *args, **kwargs)
@@ -88,6 +92,63 @@ def watch() -> None:
         return open
 
     wrap(WSHandler, "open", around)
+
+
+@functools.cache
+def _watch_fastapi(handler) -> None:
+    """The same for the websockets of FastAPI, which carry their token among the protocols that they offer."""
+
+    def around(original):
+        async def ws_connect(self, websocket):
+            protocols = websocket.scope["subprotocols"]
+            token = protocols[-1] if protocols else ""
+            number = _number(token)
+            if number is None:
+                return await original(self, websocket)
+            session, verdict = _look(token, number, self.application_context, self)
+            if session is None:
+                log.info("A page comes back to a session: %s", verdict)
+                await websocket.accept("bokeh")
+                await websocket.send_text(json.dumps({TYPE: verdict}))
+                return await websocket.close()
+            keys = _keys(self.application)
+            exchanged = generate_jwt_token(session.id, expiration=EXCHANGED, **keys)
+            websocket.scope["subprotocols"] = [*protocols[:-1], exchanged]
+            opened, release = self._async_open, _Hold(session).release
+
+            async def _async_open(*args):
+                try:
+                    return await opened(*args)
+                finally:
+                    release()
+
+            self._async_open = _async_open
+            try:
+                return await original(self, websocket)
+            finally:
+                release()
+
+        return ws_connect
+
+    wrap(handler, "ws_connect", around)
+
+
+class _Hold:
+    """Keeps a session from ending until its websocket has reached it."""
+
+    def __init__(self, session: ServerSession):
+        self._session: ServerSession | None = session
+        session.block_expiration()
+
+    def release(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.unblock_expiration()
+
+
+def _user_of(socket) -> object:
+    """Who is connected; None in FastAPI, which asks nobody through Bokeh."""
+    return getattr(socket, "current_user", None)
 
 
 def _keys(server) -> dict:
@@ -103,9 +164,9 @@ def _number(token: str) -> str | None:
         return None
 
 
-def _look(handler: WSHandler, number: str) -> tuple[ServerSession | None, str]:
+def _look(token: str | None, number: str, context: ApplicationContext, handler) -> tuple[ServerSession | None, str]:
     """The living session that the ticket is for, or why there is none: ``"gone"`` or ``"refused"``."""
-    token = handler._token or ""
+    token = token or ""
     if not check_token_signature(token, **_keys(handler.application)):
         return None, "refused"
     ticket = _tickets.get(number)
@@ -114,8 +175,8 @@ def _look(handler: WSHandler, number: str) -> tuple[ServerSession | None, str]:
         return None, "gone"
     if get_session_id(token) != session.id:
         return None, "refused"  # somebody has put its number into another token
-    if handler.application_context._sessions.get(session.id) is not session:
+    if context._sessions.get(session.id) is not session:
         return None, "refused"  # it belongs to another application
-    if handler.current_user != ticket.user:
+    if _user_of(handler) != ticket.user:
         return None, "refused"
     return session, "resumed"

@@ -148,23 +148,30 @@ def blocked(seen: Evidence, kept, visits: int) -> HuntResult:
         if event.get("event") == "blocked" and event.get("where"):
             lines[event["where"]] = lines.get(event["where"], 0) + 1
     counts = sorted({s.blocked_count for s in kept})
-    blocked = any(counts)
-    holder = "session.expiration_blocked_count" if blocked else "sessions that could not be discarded"
+    connected = sum(s.connections > 0 for s in kept)
     where = max(lines, key=lines.__getitem__) if lines else ""
-    advice = (
-        "pn.state.block_expiration() counts up every session of the app; unblock in a finally, "
-        "or use sessionlab.harden.block_expiration()."
-        if blocked
-        else "look at the server's log for what fails when a session ends."
-    )
-    culprit = Culprit(
-        holder,
-        len(kept) / visits,
-        (holder, f"{len(kept)} sessions without a visitor", f"block counts {', '.join(map(str, counts))}"),
-        where,
-        "app" if where else "bokeh",
-        advice,
-    )
+    owner = "app" if where else "bokeh"
+    detail = f"block counts {', '.join(map(str, counts))}"
+    if any(counts):
+        holder = "session.expiration_blocked_count"
+        advice = (
+            "pn.state.block_expiration() counts up every session of the app; unblock in a finally, "
+            "or use sessionlab.harden.block_expiration()."
+        )
+    elif connected:
+        holder, detail = "session.connection_count", f"{connected} count as connected, though their visitors have left"
+        advice = "whoever takes the websocket has to tell Bokeh of its end: client_lost()."
+        if "bokeh_fastapi" in seen.versions:
+            owner = "bokeh-fastapi"
+            advice = (
+                "bokeh-fastapi does not notice that a websocket was closed (its issue 19): call a function of "
+                "sessionlab.harden in the page, such as reconnect(), which mends that."
+            )
+    else:
+        holder = "sessions that could not be discarded"
+        advice = "look at the server's log for what fails when a session ends."
+    chain = (holder, f"{len(kept)} sessions without a visitor", detail)
+    culprit = Culprit(holder, len(kept) / visits, chain, where, owner, advice)
     seen.sizes.append(visits)
     result = _made(seen, "never-expires", (culprit,))
     return dataclasses.replace(result, per_session={**result.per_session, "sessions": len(kept) / visits})
