@@ -7,6 +7,7 @@ itself, or any other command: the ports that its processes open are asked until 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -139,13 +140,15 @@ class ByCommand:
             ended = child.log.wait_for_event("exit", timeout=0.1)
             listening = _listening(child)
             agents = {port: hello for port in listening if (hello := _hello(port, token)) is not None}
-            if agents and (found := self._pages(agents, listening - set(agents))):
+            if agents and (found := self._pages(agents, set(listening) - set(agents))):
+                if listening.get(found.port, 0) > 2:  # one that supervises, and more than one that serves
+                    raise self._several(listening[found.port] - 1)
                 return found
             if ended:
                 child.log.wait_for_end(0.5)
                 raise self._ended(child, ended["code"])
             now = time.monotonic()
-            strangers = {port: strangers.get(port, now) for port in listening - set(agents)}
+            strangers = {port: strangers.get(port, now) for port in set(listening) - set(agents)}
             if now > deadline or (strangers and not agents and now - min(strangers.values()) > STRANGE):
                 raise self._not_found(child, sorted(strangers), bool(agents))
             EVERY.wait(0.05)
@@ -157,11 +160,7 @@ class ByCommand:
     def _pages(self, agents: dict[int, dict], others: set[int]) -> Opened | None:
         """The server that the agents tell of, once it is plain which port is the pages'."""
         if len({hello["pid"] for hello in agents.values()}) > 1 and not any(h["workers"][1:] for h in agents.values()):
-            raise ServerNotReady(
-                f"{len(agents)} processes serve, and know nothing of each other's sessions.",
-                why=f"Command: {self.shown}",
-                advice="start it with one worker: what one process keeps, each keeps.",
-            )
+            raise self._several(len(agents))
         public = [port for port, hello in agents.items() if not hello["private"]]
         agent = public[0] if public else min(agents)
         servers = agents[agent]["servers"]
@@ -182,6 +181,13 @@ class ByCommand:
             if _answers(origin + routes[0][0]):
                 return Opened(port, {route: origin + route for route, _ in sorted(routes)}, f"http://{HOST}:{agent}")
         return None
+
+    def _several(self, number: int) -> SessionLabError:
+        return ServerNotReady(
+            f"{number} processes serve, and know nothing of each other's sessions.",
+            why=f"Command: {self.shown}",
+            advice="start it with one worker: what one process keeps, each keeps.",
+        )
 
     def _ended(self, child: Child, code: int) -> SessionLabError:
         text = child.log.tail(30)
@@ -248,14 +254,13 @@ def _named(ports: Sequence[int]) -> str:
     return f"port{'s' * (len(ports) > 1)} {', '.join(map(str, ports))}"
 
 
-def _listening(child: Child) -> set[int]:
-    """The ports on which processes of the command listen."""
-    found = set()
+def _listening(child: Child) -> collections.Counter[int]:
+    """The ports on which processes of the command listen, with the number of these."""
+    found: collections.Counter[int] = collections.Counter()
     for process in child.processes:
         with contextlib.suppress(psutil.Error, OSError):
-            for connection in process.net_connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN:
-                    found.add(connection.laddr.port)
+            connections = process.net_connections("tcp")
+            found.update({c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN})
     return found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
+import subprocess
 import sys
 import textwrap
 
@@ -12,7 +14,9 @@ import psutil
 import pytest
 
 from sessionlab import get_page, serve, visit
-from sessionlab.errors import ServerNotReady, SessionLabError
+from sessionlab.client.scenario import Scenario, use_widgets
+from sessionlab.errors import InvalidOption, PortTaken, ServerNotReady, SessionLabError
+from sessionlab.leaks import hunt
 from sessionlab.loopback import HOST, free_port, port_is_free
 
 pytestmark = [
@@ -291,3 +295,97 @@ def test_the_lab_makes_way_for_a_sitecustomize_of_the_environment(write):
     write("app.py", "import os\nprint(os.environ['OURS'])\n" + textwrap.dedent(TWO_PAGES) % (free_port(), False))
     with serve("app.py", env={"PYTHONPATH": "site"}) as server:
         assert "was here" in server.read_log()
+
+
+# -- what cannot be served ----------------------------------------------------------------------------------------
+
+THINKS = "import threading\nprint('thinking', flush=True)\nthreading.Event().wait()\n"
+WANTS = "import argparse\np = argparse.ArgumentParser()\np.add_argument('file')\np.parse_args()\n"
+OTHER = "import http.server\nhttp.server.ThreadingHTTPServer(('127.0.0.1', 0), None).serve_forever()\n"
+BAD = {
+    "ends at once": ("x = 1\n", "exit code 0 before it had opened a server", "wrote nothing"),
+    "raises": ("raise ValueError('no data')\n", "exit code 1 before", "no data"),
+    "opens no port": (THINKS, "opened no port", "thinking"),
+    "asks for input": ("password = input('Password: ')\n", "exit code 1 before", "no terminal"),
+    "needs an argument": (WANTS, "exit code 2 before", "after --"),
+    "is no server of Bokeh's": (OTHER, "without a Bokeh or Panel server", "-I or -E"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_program_that_cannot_be_served_is_an_error_that_says_what_was_seen(write, name):
+    source, what, more = BAD[name]
+    with pytest.raises(ServerNotReady) as error:
+        serve(write("app.py", source), framework="program", ready_timeout=12)
+    assert what in error.value.what and more in str(error.value)
+
+
+def test_two_servers_in_one_program(write):
+    source = TWO_PAGES.replace("pn.serve(", "pn.serve(orders, port=%d, show=False, threaded=True)\n        pn.serve(")
+    with pytest.raises(ServerNotReady, match="opened 2 servers") as error:
+        serve(write("app.py", source, free_port(), free_port(), "False"))
+    assert "/orders, /stock" in error.value.why
+
+
+def test_a_command_that_daemonises_or_does_not_exist(write):
+    write("app.py", TWO_PAGES, free_port(), False)
+    with pytest.raises(ServerNotReady, match="could not be started"):
+        serve(command="no-such-program --port {port}")
+    write("nothing.py", "import threading\nthreading.Event().wait()\n")
+    with pytest.raises(ServerNotReady, match="went on in the background"):
+        serve(command=["sh", "-c", f"{sys.executable} nothing.py & sleep 0.5"])
+    with pytest.raises(ServerNotReady, match="went on in the background"):
+        serve(command=["sh", "-c", f"{sys.executable} app.py &"])
+    for wrong in ("", "'", " "):
+        with pytest.raises(InvalidOption):
+            serve(command=wrong)
+    with pytest.raises(InvalidOption, match="nothing to serve"):
+        serve()
+
+
+def test_a_port_that_is_taken(write):
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        write("app.py", PLAIN_FASTAPI)
+        with pytest.raises(PortTaken, match="is taken"):
+            serve(command=f"uvicorn app:api --port {taken.getsockname()[1]}")
+
+
+def test_several_workers_are_refused(write):
+    write("app.py", PLAIN_FASTAPI)
+    with pytest.raises(ServerNotReady, match="processes serve, and know nothing") as error:
+        serve(command="uvicorn app:api --port {port} --workers 2")
+    assert "one worker" in error.value.advice
+
+
+@pytest.mark.slow("a hunt, an audit and a monitor of their own")
+def test_the_commands_end_with_3_and_leave_nothing(write):
+    app = str(write("app.py", "import panel as pn\nraise SystemExit('not today')\npn.serve(1)\n"))
+    for command in ("hunt", "audit", "load", "serve"):
+        done = subprocess.run([sys.executable, "-m", "sessionlab", command, app], capture_output=True, text=True)
+        assert done.returncode == 3 and "not today" in done.stderr and not done.stdout
+    nothing = subprocess.run([sys.executable, "-m", "sessionlab", "hunt"], capture_output=True, text=True)
+    assert nothing.returncode == 3 and "There is nothing to run" in nothing.stderr
+
+
+@pytest.mark.slow("whole hunts")
+def test_both_pages_of_a_program_are_hunted_and_a_page_that_is_named(write):
+    keeps = TWO_PAGES.replace("def stock():", "kept = []\n\n    def stock():\n        kept.append(pn.Column())")
+    app = write("app.py", keeps, free_port(), False)
+    result = hunt(app, sessions=24)
+    assert result.verdict == "leak" and result.pages == ("/orders", "/stock")
+    assert result.served == "as a program of its own: app.py:19 calls panel.serve"
+    assert result.per_session["objects"] > 1 and "kept" in result.culprits[0].holder
+    named = hunt(app, sessions=16, scenario=Scenario(pages=("/orders",), interact=use_widgets))
+    assert (named.verdict, named.pages) == ("clean", ("/orders",))
+
+
+@pytest.mark.slow("a whole hunt")
+def test_sessions_of_fastapi_never_end_and_with_harden_they_do(write):
+    stock = hunt(write("app.py", FASTAPI), sessions=12, max_seconds=60)
+    (culprit,) = stock.culprits
+    assert (stock.verdict, culprit.owner) == ("never-expires", "bokeh-fastapi") and "reconnect()" in culprit.advice
+    hardened = FASTAPI.replace("def page():", "def page():\n        sessionlab.harden.reconnect()")
+    result = hunt(write("app.py", "    import sessionlab.harden\n" + hardened), sessions=16)
+    assert result.verdict == "clean"

@@ -16,6 +16,7 @@ from machine import alive, browser_or_skip
 from sessionlab.client.browser import find_chromium
 
 UPSTREAM = Path(__file__).parent.parent / "upstream"
+FASTAPI = {"fastapi", "bokeh_fastapi", "uvicorn"}
 FAULTS = sorted(path for path in UPSTREAM.iterdir() if (path / "reproduce.py").exists())
 
 
@@ -86,4 +87,4 @@ def test_the_reproducer_stands_alone(folder):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").split(".")[0])
-        assert modules <= sys.stdlib_module_names | {"panel", "bokeh", "tornado"}
+        assert modules <= sys.stdlib_module_names | {"panel", "bokeh", "tornado", *FASTAPI}

@@ -21,6 +21,9 @@ SETTINGS = "SESSIONLAB_SETTINGS"  # the variable of the environment with the opt
 HOST = "127.0.0.1"
 
 
+asked: dict[str, str] = {}  # the address that the program wanted, and on which it was not put
+
+
 class Wanted:
     """What the lab wants of a server: its ``port`` (None leaves the program's own, 0 is any), and ``tornado``,
     options of Bokeh's server such as ``unused_session_lifetime_milliseconds``."""
@@ -96,6 +99,7 @@ def settings(owner, options: dict) -> None:
 def place_of_bokeh(owner, wanted: Wanted) -> None:
     def make(original):
         def __init__(self, *args, **kwargs):
+            asked["address"] = kwargs.get("address") or ""
             kwargs["address"] = HOST
             if wanted.port is not None:
                 kwargs["port"] = wanted.port
@@ -111,6 +115,7 @@ def place_of_uvicorn(owner, wanted: Wanted) -> None:
 
     def make(original):
         def __init__(self, *args, **kwargs):
+            asked["address"] = kwargs.get("host", args[1] if len(args) > 1 else HOST)
             kwargs.update(host=HOST, loop="asyncio")
             if wanted.port is not None:
                 kwargs["port"] = wanted.port

@@ -10,6 +10,7 @@ import gc
 import sys
 import threading
 
+from sessionlab.agent import attach
 from sessionlab.agent.announce import announce
 from sessionlab.agent.hooks import Hook
 from sessionlab.agent.where import describe, is_app_function
@@ -42,6 +43,8 @@ class Inside:
             "prefix": server._prefix,
             "login": type(getattr(server, "auth_provider", NullAuth())) is not NullAuth,
             "routes": sorted(self._routes(server)),
+            "fastapi": not hasattr(server, "wildcard_router"),
+            "address": attach.asked.get("address"),
         }
 
     def _routes(self, server):

@@ -17,7 +17,11 @@ from sessionlab.server import Server, serve
 
 @dataclass(frozen=True)
 class Settings:
-    """What the server works with; durations in seconds. ``login`` tells whether it asks who comes."""
+    """What the server works with; durations in seconds.
+
+    ``login`` tells whether it asks who comes. ``address`` is where a program of its own wanted to listen (empty: on
+    every interface), None where flags say it.
+    """
 
     lifetime: float
     check: float
@@ -27,6 +31,8 @@ class Settings:
     prefix: str
     login: bool
     routes: tuple[str, ...]
+    fastapi: bool
+    address: str | None
 
     @property
     def latest(self) -> float:

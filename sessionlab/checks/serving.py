@@ -84,7 +84,7 @@ def _load(bench: Bench, built: float) -> None:
 
 def _network(bench: Bench) -> None:
     judged, settings = bench.flags.judged, bench.settings
-    address = judged.get("--address", "")
+    address = judged.get("--address", "") if settings.address is None else settings.address
     if "--unix-socket" in judged:
         bench.found("network.address", "pass", "The server listens on a socket in the file system.")
     elif address not in EVERY_INTERFACE:
@@ -92,13 +92,14 @@ def _network(bench: Bench) -> None:
     elif settings.login:
         bench.found("network.address", "pass", "The server listens on every interface, and asks who comes.")
     else:
-        how = f"--address {address}" if address else "No --address is given, so the server"
+        told = f"--address {address}" if settings.address is None else f"The program's address {address}"
+        how = told if address else "No address is given, so the server"
         bench.found(
             "network.address",
             "warn",
             f"{how} listens on every interface, without a login.",
-            "--address 127.0.0.1 behind a proxy on the same machine. In a container 0.0.0.0 is right: publish "
-            "its port to the proxy only.",
+            "--address 127.0.0.1, or address= in pn.serve, behind a proxy on the same machine. In a container 0.0.0.0 "
+            "is right: publish its port to the proxy only.",
         )
     ping = settings.keep_alive
     if not 0 < ping <= PINGED:
@@ -127,7 +128,9 @@ async def _origin(bench: Bench, server: Server) -> None:
         "network.origin",
         "fail",
         f"The websocket of a page at {ELSEWHERE} was accepted (allowed: {named}).",
-        "name the hosts under which users reach the app: --allow-websocket-origin app.example.org",
+        "bokeh_fastapi asks no websocket where it comes from: let the proxy refuse foreign ones, or see upstream/10."
+        if bench.settings.fastapi
+        else "name the hosts under which users reach the app: --allow-websocket-origin app.example.org",
     )
 
 
