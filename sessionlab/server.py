@@ -317,7 +317,7 @@ class Server:
     def twin(self) -> Server:
         """A second server of the same application with the same options, on a port of its own."""
         environment, timeout = self._environment, self._ready_timeout
-        return Server(self._how, self.way, self.apps, environment, 0, timeout, self._preload)
+        return Server(self._how.anew(), self.way, self.apps, environment, 0, timeout, self._preload)
 
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""

@@ -21,6 +21,7 @@ import urllib.error
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -58,6 +59,10 @@ class ByFramework:
 
     def __init__(self, framework: str, targets: Sequence[str], flags: Sequence[str]):
         self.framework, self.targets, self.flags = framework, targets, flags
+
+    def anew(self) -> ByFramework:
+        """The same start, of another server."""
+        return self
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         return dict(given)
@@ -114,14 +119,18 @@ class ByCommand:
     def __init__(self, words: Sequence[str], tornado: Mapping[str, int], own_port: bool):
         self.words, self.tornado, self.own_port = list(words), dict(tornado), own_port
         self.shown = shlex.join(self.words)
-        self._port = 0
+        self._port = self._agent = 0  # the agent keeps its port over a restart, as the server does
+
+    def anew(self) -> ByCommand:
+        """The same start, of another server: on ports of its own."""
+        return ByCommand(self.words, self.tornado, self.own_port)
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """The variables of the command: the lab's way in, and the scripts of this Python's environment first."""
         variables = {**os.environ, **given}
         entry = [str(HERE / "agent" / "entry"), *filter(None, [variables.get("PYTHONPATH")])]
         path = [sysconfig.get_path("scripts"), *filter(None, [variables.get("PATH")])]
-        wanted = {"tornado": self.tornado, "port": None if self.own_port else self._port}
+        wanted = {"tornado": self.tornado, "port": None if self.own_port else self._port, "agent": self._agent}
         served = next((w for w in self.words if MODULE_FUNCTION.fullmatch(w)), "")
         if not served and "-m" in self.words[:-1]:
             served = f"{self.words[self.words.index('-m') + 1]}:main"
@@ -143,6 +152,7 @@ class ByCommand:
             if agents and (found := self._pages(agents, set(listening) - set(agents))):
                 if listening.get(found.port, 0) > 2:  # one that supervises, and more than one that serves
                     raise self._several(listening[found.port] - 1)
+                self._agent = urlsplit(found.agent).port or 0
                 return found
             if ended:
                 child.log.wait_for_end(0.5)

@@ -56,7 +56,9 @@ def replayed(recording: dict) -> HuntResult:
     seen.batches = [Batch(**batch) for batch in seen.batches]
     seen.counts = [tuple(SimpleNamespace(**census) for census in pair) for pair in seen.counts]
     if (kept := recording["blocked"]) is not None:
-        return outcome.blocked(seen, [SimpleNamespace(blocked_count=count) for count in kept["counts"]], kept["visits"])
+        return outcome.blocked(
+            seen, [SimpleNamespace(blocked_count=count, connections=0) for count in kept["counts"]], kept["visits"]
+        )
     judgement = decision.decide(holders_in(recording["holders"]), **recording["decision"])
     findings = tuple(hunter._forgotten(f, set(recording["forgotten"])) for f in judgement.findings)
     return outcome.result(seen, dataclasses.replace(judgement, findings=findings))

@@ -327,6 +327,23 @@ async def test_the_launcher_tile_works_under_a_base_url(tmp_path):
 
 @pytest.mark.server
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+async def test_a_server_of_fastapi_is_watched_over_its_restart(tmp_path):
+    (tmp_path / "app.py").write_text(
+        "from bokeh.models import Button\nfrom bokeh_fastapi import BokehFastAPI\nfrom fastapi import FastAPI\n"
+        "api = FastAPI()\nBokehFastAPI({'/page': lambda doc: doc.add_root(Button(label='One'))}, app=api)\n"
+    )
+    with serve(tmp_path / "app.py") as server, Monitor(server) as monitor:
+        async with visit(monitor.url) as page:
+            await page.wait_for(shows("● Live"), timeout=20)
+            async with visit(monitor.app_url):
+                await page.wait_for(counts(1, 0), timeout=20)
+            await asyncio.to_thread(server.restart)
+            async with visit(monitor.app_url):
+                await page.wait_for(counts(1, 0), timeout=20)
+
+
+@pytest.mark.server
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypatch):
     monkeypatch.delenv("SESSIONLAB_PRELOAD")  # its processes are looked for in its family
     sessionlab = str(Path(sys.executable).with_name("sessionlab"))

@@ -216,6 +216,15 @@ async def test_a_program_is_given_its_arguments(write):
         serve(app)
 
 
+def test_fastapi_is_started_again_on_its_ports(write):
+    with serve(write("app.py", PLAIN_FASTAPI)) as server:
+        ports, first = (server.url, server.probe.origin), server.pid
+        server.restart()
+        assert (server.url, server.probe.origin) == ports and server.pid != first
+        with server.twin() as twin:
+            assert twin.port != server.port and twin.probe.origin != server.probe.origin
+
+
 def test_a_program_is_started_again_on_its_port(write):
     with serve(write("app.py", TWO_PAGES, free_port(), False)) as server:
         url, first = server.url, server.pid

@@ -43,9 +43,12 @@ LONGEST_POLL = 30.0  # seconds
 _FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Host")
 
 
-def install(token: str, elements: bool = False) -> Agent:
-    """Put the agent into every Bokeh server that this process makes; ``elements`` switches the element log on."""
-    agent = Agent(token)
+def install(token: str, elements: bool = False, port: int = 0) -> Agent:
+    """Put the agent into every Bokeh server that this process makes; ``elements`` switches the element log on.
+
+    ``port`` is where it answers for servers that are none of Tornado's; 0 is any.
+    """
+    agent = Agent(token, port)
     agent.install()
     if elements:
         agent.elements.switch_on()
@@ -55,8 +58,8 @@ def install(token: str, elements: bool = False) -> Agent:
 class Agent:
     """The agent of one process. Holds no session, document or model; its memory is taken here and stays."""
 
-    def __init__(self, token: str):
-        self.token = token
+    def __init__(self, token: str, port: int = 0):
+        self.token, self._port = token, port
         self.memory = MemoryLine(resident)
         self.lifecycle = Lifecycle(EventRing(TIMELINE_BYTES), self.memory)
         self.elements = Elements()
@@ -115,13 +118,13 @@ class Agent:
         others = [server for server in self.servers if not isinstance(server, tornado.web.Application)]
         if others and not self._samplers:
             self._sample(others[0])
-            self._open_private_port()
+            self._open_private_port(self._port)
 
-    def _open_private_port(self) -> int:
+    def _open_private_port(self, port: int = 0) -> int:
         """A loopback port of this worker alone: on the server's port, the kernel chooses which worker answers."""
         about = {"agent": self, "private": True}
         routes = tornado.web.Application([(r"/_sessionlab/(\w+)", AgentHandler, about)])
-        (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        (socket,) = tornado.netutil.bind_sockets(port, "127.0.0.1")
         tornado.httpserver.HTTPServer(routes).add_sockets([socket])
         return socket.getsockname()[1]
 

@@ -25,11 +25,12 @@ asked: dict[str, str] = {}  # the address that the program wanted, and on which 
 
 
 class Wanted:
-    """What the lab wants of a server: its ``port`` (None leaves the program's own, 0 is any), and ``tornado``,
-    options of Bokeh's server such as ``unused_session_lifetime_milliseconds``."""
+    """What the lab wants of a server: its ``port`` (None leaves the program's own, 0 is any), the port of the ``agent``
+    where that needs one, and ``tornado``, options of Bokeh's server such as ``unused_session_lifetime_milliseconds``.
+    """
 
-    def __init__(self, port: int | None = None, tornado: dict | None = None):
-        self.port, self.tornado = port, tornado or {}
+    def __init__(self, port: int | None = None, agent: int = 0, tornado: dict | None = None):
+        self.port, self.agent, self.tornado = port, agent, tornado or {}
 
     @classmethod
     def read(cls) -> Wanted:
@@ -48,7 +49,7 @@ def attach() -> None:
             from sessionlab.agent import agent
 
             launch.answer_where()
-            agents.append(agent.install(token, elements=launch.ELEMENTS in os.environ))
+            agents.append(agent.install(token, elements=launch.ELEMENTS in os.environ, port=wanted.agent))
         return agents[0]
 
     def with_tornado(module):

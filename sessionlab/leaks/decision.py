@@ -17,6 +17,7 @@ LEAST_RATE = 0.02  # gains a session; less is not told from none
 FADING = 0.6  # a pace below this part of the earlier one is a pace that ends
 BYTES_FLOOR = 1024.0  # bytes a session; Panel itself keeps 200 to 450
 TINY = 64.0  # bytes a session that a library's own list of names may gain
+FRAMEWORKS = ("python", "bokeh", "panel", "param", "tornado", "holoviews", "pyviz_comms")
 BUSY = ("event loop", "threading._active")  # where much comes and goes
 
 
@@ -201,7 +202,8 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
     if _is_bookkeeping(holder, sessions):
         if trend.rate < 0.5:
             return found("nothing", "what the server has in hand: a connection that closes late")
-        return found("residue", "bookkeeping of Python's standard library, and no leak")
+        whose = "Python's standard library" if holder.owner == "python" else holder.owner
+        return found("residue", f"bookkeeping of {whose}, and no leak")
     if holder.kind == "C" and trend.rate < 0.9:
         return found("nothing", "what the lab itself had in hand")
     if trend.rate < 0.5 and holder.container and not any(holder.items) and (holder.length or 0) <= 3:
@@ -216,10 +218,13 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
 
 
 def _is_bookkeeping(holder: Holder, sessions: Sequence[int]) -> bool:
-    """Whether it is a table of the standard library that gains a name a session, which no application puts there."""
+    """Whether it is a table of the standard library, or of a framework, that gains an item a session and no more.
+
+    No application put it there. What hangs on a Document, a model, a thread or a task is never one object alone.
+    """
     number = max(1, sum(sessions))
     return (
-        holder.owner == "python"
+        holder.owner in FRAMEWORKS
         and holder.container
         and not holder.filled
         and holder.bytes / number < BYTES_FLOOR

@@ -34,11 +34,12 @@ class Watched:
     url: str
     urls: dict[str, str]
     origin: str
+    agent: str
     token: str = field(repr=False)
 
     @classmethod
     def of(cls, server) -> Watched:
-        return cls(server.url, dict(server.urls), server.origin, server.probe._token)
+        return cls(server.url, dict(server.urls), server.origin, server.probe.origin, server.probe._token)
 
     @classmethod
     def from_json(cls, text: str) -> Watched:
@@ -64,7 +65,7 @@ class Watch:
         self.outage = Outage(watched)
         self.visitors = Visitors(self.outage.url)
         self._record = Record()
-        self._probe = Probe(watched.origin, watched.token, timeout=PATIENCE)
+        self._probe = Probe(watched.agent, watched.token, timeout=PATIENCE)
         self._orders = ThreadPoolExecutor(4, thread_name_prefix="sessionlab order")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="sessionlab watch", daemon=True)
