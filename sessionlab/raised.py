@@ -44,7 +44,7 @@ class Raised:
     traceback: str = field(default="", compare=False, repr=False)
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        return {**asdict(self), "frames": list(self.frames)}
 
     def __str__(self) -> str:
         often = "once" if self.count == 1 else f"{self.count} times"

@@ -14,10 +14,10 @@ import pytest
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
 from bokeh.io.doc import patch_curdoc
-from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from in_process import InProcess
 from panel.io.application import Application
 from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
@@ -117,7 +117,7 @@ class World:
 
     async def play(self, visitors):
         self.loop = asyncio.get_running_loop()
-        self.server = ApplicationContext(Application(), io_loop=IOLoop.current())
+        self.server = InProcess(Application(), io_loop=IOLoop.current())
         events = sorted((event for i, v in enumerate(visitors) for event in v.events(i)), key=lambda event: event[0])
         for when, name, *args in events:
             await self.wait_until(when)
@@ -287,7 +287,7 @@ def play(no_collector):
 
     def run(scenario):
         async def main():
-            await scenario(ApplicationContext(Application(), io_loop=IOLoop.current()))
+            await scenario(InProcess(Application(), io_loop=IOLoop.current()))
 
         with virtual_time() as loop:
             loop.run_until_complete(main())
@@ -480,7 +480,7 @@ def test_while_the_script_is_built_what_remains_is_the_linger(play):
             with set_curdoc(doc), block_expiration(linger=5):
                 pass
 
-        server = ApplicationContext(Application(FunctionHandler(script)), io_loop=IOLoop.current())
+        server = InProcess(Application(FunctionHandler(script)), io_loop=IOLoop.current())
         session = await server.create_session_if_needed("a")
         await tick()
         assert blocks(session) == [1]

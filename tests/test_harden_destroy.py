@@ -18,7 +18,7 @@ from pathlib import Path
 import panel as pn
 import pytest
 from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
-from bokeh.server.contexts import ApplicationContext
+from in_process import InProcess
 from machine import alive
 from panel.io.application import build_single_handler_application
 from panel.io.document import _cleanup_doc
@@ -315,7 +315,7 @@ class Bench:
     def __init__(self, path):
         self.application = build_single_handler_application(str(path))
         self.application.add(DocumentLifecycleHandler())
-        self.server = ApplicationContext(self.application, io_loop=IOLoop.current())
+        self.server = InProcess(self.application, io_loop=IOLoop.current())
 
     async def session(self, name="a"):
         return await self.server.create_session_if_needed(name)

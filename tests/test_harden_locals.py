@@ -11,7 +11,7 @@ import pytest
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.io.doc import patch_curdoc
 from bokeh.models import TextInput
-from bokeh.server.contexts import ApplicationContext
+from in_process import InProcess
 from panel.io.application import Application
 from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
@@ -35,7 +35,7 @@ async def server():
             own.data, own.widget, own.doc = Data(), TextInput(), doc  # refers back to its session
             doc.add_root(own.widget)
 
-    return ApplicationContext(Application(FunctionHandler(script)), io_loop=IOLoop.current())
+    return InProcess(Application(FunctionHandler(script)), io_loop=IOLoop.current())
 
 
 async def test_each_session_has_its_own(server):

@@ -12,11 +12,9 @@ import param
 import pytest
 from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 from bokeh.document.events import MessageSentEvent
-from bokeh.server.contexts import ApplicationContext
-from bokeh.util.token import generate_jwt_token
+from in_process import InProcess
 from panel.io.application import Application
 from panel.io.state import set_curdoc
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.ioloop import IOLoop
 
 from sessionlab import Outage, serve
@@ -27,20 +25,16 @@ from sessionlab.harden import recover_inputs
 pytestmark = pytest.mark.usefixtures("preloaded")
 
 W = pn.widgets
-REQUEST = HTTPServerRequest(
-    start_line=RequestStartLine("GET", "/app", "HTTP/1.1"), headers=HTTPHeaders({"Host": "localhost"})
-)
-TOKEN = generate_jwt_token("any")
 APP = """
     import secrets
     import panel as pn
     from sessionlab.harden import recover_inputs
 
     pn.extension(notifications=True, reconnect=True)
-    note = pn.widgets.TextInput(label="note", value="empty")
-    year = pn.widgets.IntSlider(label="year", start=2000, end=2030, value=2000)
-    kind = pn.widgets.Select(label="kind", options={"one": object(), "two": object()})
-    other = pn.widgets.TextInput(label="other", value="empty")
+    note = pn.widgets.TextInput(name="note", value="empty")
+    year = pn.widgets.IntSlider(name="year", start=2000, end=2030, value=2000)
+    kind = pn.widgets.Select(name="kind", options={"one": object(), "two": object()})
+    other = pn.widgets.TextInput(name="other", value="empty")
     born = pn.pane.HTML(f"session {secrets.token_hex(8)}")
     echo = pn.pane.HTML(pn.bind(lambda n, y, k: f"{n} {y} {k is kind.options['two']}", note, year, kind))
     recover_inputs(note, year, chosen=kind)
@@ -72,12 +66,12 @@ class Page:
 @pytest.fixture
 async def page():
     """`await page(note=widget)` declares inputs in a new session of one application, by default of nobody."""
-    context = ApplicationContext(Application(DocumentLifecycleHandler()), io_loop=IOLoop.current(), url="/app")
+    context = InProcess(Application(DocumentLifecycleHandler()), io_loop=IOLoop.current(), url="/app")
     numbers = iter(range(10))
 
     async def make(*widgets, route: str = "/app", **options):
         context._url = route
-        session = await context.create_session_if_needed(f"session {next(numbers)}", REQUEST, TOKEN)
+        session = await context.create_session_if_needed(f"session {next(numbers)}")
         with set_curdoc(session.document):
             recover_inputs(*widgets, **options)
         return Page(session)
@@ -86,22 +80,22 @@ async def page():
 
 
 KINDS = {
-    "text": (lambda: W.TextInput(label="x"), "words"),
-    "number": (lambda: W.FloatInput(label="x"), 2.5),
-    "slider": (lambda: W.IntSlider(label="x", start=0, end=9), 7),
-    "range": (lambda: W.RangeSlider(label="x", start=0, end=9), (2, 3)),
-    "typed into a slider": (lambda: W.EditableIntSlider(label="x", start=0, end=9), 12),
-    "choice": (lambda: W.Select(label="x", options={"a": [1], "b": [2]}), [2]),
-    "choices": (lambda: W.MultiSelect(label="x", options={"a": 1, "b": 2.5, "c": 3}), [3, 1]),
-    "completed text": (lambda: W.AutocompleteInput(label="x", options=["a"], restrict=False), "b"),
-    "day": (lambda: W.DatePicker(label="x"), dt.date(2024, 2, 29)),
-    "moment": (lambda: W.DatetimeInput(label="x"), dt.datetime(2024, 2, 29, 12, 30)),
+    "text": (lambda: W.TextInput(name="x"), "words"),
+    "number": (lambda: W.FloatInput(name="x"), 2.5),
+    "slider": (lambda: W.IntSlider(name="x", start=0, end=9), 7),
+    "range": (lambda: W.RangeSlider(name="x", start=0, end=9), (2, 3)),
+    "typed into a slider": (lambda: W.EditableIntSlider(name="x", start=0, end=9), 12),
+    "choice": (lambda: W.Select(name="x", options={"a": [1], "b": [2]}), [2]),
+    "choices": (lambda: W.MultiSelect(name="x", options={"a": 1, "b": 2.5, "c": 3}), [3, 1]),
+    "completed text": (lambda: W.AutocompleteInput(name="x", options=["a"], restrict=False), "b"),
+    "day": (lambda: W.DatePicker(name="x"), dt.date(2024, 2, 29)),
+    "moment": (lambda: W.DatetimeInput(name="x"), dt.datetime(2024, 2, 29, 12, 30)),
     "days": (
-        lambda: W.DateRangeSlider(label="x", start=dt.date(2024, 1, 1), end=dt.date(2024, 12, 31)),
+        lambda: W.DateRangeSlider(name="x", start=dt.date(2024, 1, 1), end=dt.date(2024, 12, 31)),
         (dt.date(2024, 2, 1), dt.date(2024, 3, 1)),
     ),
-    "switch": (lambda: W.Switch(label="x"), True),
-    "structure": (lambda: W.JSONEditor(label="x", value={}), {"a": [1, None]}),
+    "switch": (lambda: W.Switch(name="x"), True),
+    "structure": (lambda: W.JSONEditor(name="x", value={}), {"a": [1, None]}),
 }
 
 
@@ -129,18 +123,18 @@ async def test_parameters_can_be_declared_too(page):
 
 async def test_values_are_set_in_the_order_of_the_declaration(page):
     order = []
-    widgets = {name: W.TextInput(label=name) for name in "abc"}
+    widgets = {name: W.TextInput(name=name) for name in "abc"}
     for name, widget in widgets.items():
         widget.param.watch(lambda event, name=name: order.append(name), "value")
-    old = await page(*(W.TextInput(label=name, value="new") for name in "abc"))
+    old = await page(*(W.TextInput(name=name, value="new") for name in "abc"))
     await (await page(widgets["c"], widgets["a"], widgets["b"])).says(await old.says(None))
     assert order == ["c", "a", "b"]
 
 
 async def test_a_session_that_has_begun_is_not_overwritten(page):
-    old = await page(W.TextInput(label="x", value="old"))
+    old = await page(W.TextInput(name="x", value="old"))
     kept = await old.says(None)
-    text = W.TextInput(label="x")
+    text = W.TextInput(name="x")
     new = await page(text)
     await new.says(None)
     text.value = "typed since"
@@ -150,13 +144,13 @@ async def test_a_session_that_has_begun_is_not_overwritten(page):
 
 async def test_what_does_not_fit_any_more_is_left_alone(page):
     old = await page(
-        W.Select(label="kind", options=["a", "gone"], value="gone"),
-        W.IntSlider(label="year", start=0, end=100, value=100),
-        W.TextInput(label="note", value="kept"),
-        W.TextInput(label="removed", value="from the application"),
+        W.Select(name="kind", options=["a", "gone"], value="gone"),
+        W.IntSlider(name="year", start=0, end=100, value=100),
+        W.TextInput(name="note", value="kept"),
+        W.TextInput(name="removed", value="from the application"),
     )
-    kind, year = W.Select(label="kind", options=["a", "b"]), W.IntSlider(label="year", start=0, end=50)
-    note, added = W.TextInput(label="note"), W.TextInput(label="added", value="since")
+    kind, year = W.Select(name="kind", options=["a", "b"]), W.IntSlider(name="year", start=0, end=50)
+    note, added = W.TextInput(name="note"), W.TextInput(name="added", value="since")
     new = await page(kind, year, note, added)
     await new.says(await old.says(None))
     assert (kind.value, year.value, note.value, added.value) == ("a", 0, "kept", "since")
@@ -181,8 +175,8 @@ def forged(kept: str, **changes) -> str:
     ],
 )
 async def test_what_the_server_has_not_signed_is_ignored(page, spoil):
-    kept = await (await page(W.TextInput(label="x", value="old"))).says(None)
-    text = W.TextInput(label="x", value="as made")
+    kept = await (await page(W.TextInput(name="x", value="old"))).says(None)
+    text = W.TextInput(name="x", value="as made")
     new = await page(text)
     await new.says(spoil(kept))
     assert text.value == "as made"
@@ -192,10 +186,10 @@ async def test_what_the_server_has_not_signed_is_ignored(page, spoil):
 async def test_what_is_signed_is_good_for_its_application_its_user_and_its_time_only(page, monkeypatch):
     now = module.time.time()
     monkeypatch.setattr(module.time, "time", lambda: now)  # no second passes but those below
-    kept = await (await page(W.TextInput(label="x", value="old"))).says(None)
+    kept = await (await page(W.TextInput(name="x", value="old"))).says(None)
 
     async def accepted(**options) -> bool:
-        text = W.TextInput(label="x", value="as made")
+        text = W.TextInput(name="x", value="as made")
         await (await page(text, **options)).says(kept)
         return text.value == "old"
 
@@ -212,17 +206,17 @@ async def test_what_is_signed_is_good_for_its_application_its_user_and_its_time_
 
 
 async def test_the_size_is_bounded_and_the_largest_value_goes_first(page, caplog):
-    text, note = W.TextInput(label="text", value="x" * 5000), W.TextInput(label="note", value="short")
+    text, note = W.TextInput(name="text", value="x" * 5000), W.TextInput(name="note", value="short")
     old = await page(text, note, max_bytes=500)
     caplog.clear()
     kept = await old.says(None)
     await old.says(None)
     assert len(kept) <= 500
     assert [r.getMessage() for r in caplog.records] == ["recover_inputs does not keep text (more than 500 bytes)"]
-    new_text, new_note = W.TextInput(label="text"), W.TextInput(label="note")
+    new_text, new_note = W.TextInput(name="text"), W.TextInput(name="note")
     await (await page(new_text, new_note)).says(kept)
     assert (new_text.value, new_note.value) == ("", "short")
-    third = W.TextInput(label="note", value="as made")
+    third = W.TextInput(name="note", value="as made")
     await (await page(third, max_bytes=50)).says(kept)  # larger than this application lets a page keep
     assert third.value == "as made"
 
@@ -230,12 +224,12 @@ async def test_the_size_is_bounded_and_the_largest_value_goes_first(page, caplog
 @pytest.mark.parametrize(
     ("declare", "says"),
     [
-        (lambda: W.PasswordInput(label="x"), "is a secret"),
-        (lambda: W.TextInput(label="API key"), "is a secret"),
-        (lambda: W.FileInput(label="x"), "no value that could be set again"),
-        (lambda: W.Button(label="x"), "no value that could be set again"),
+        (lambda: W.PasswordInput(name="x"), "is a secret"),
+        (lambda: W.TextInput(name="API key"), "is a secret"),
+        (lambda: W.FileInput(name="x"), "no value that could be set again"),
+        (lambda: W.Button(name="x"), "no value that could be set again"),
         (lambda: W.TextInput(value="x"), "has no name"),
-        (lambda: W.LiteralInput(label="x", value={1, 2}), "cannot be written as JSON"),
+        (lambda: W.LiteralInput(name="x", value={1, 2}), "cannot be written as JSON"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(declare, says):
@@ -247,18 +241,18 @@ def test_secrets_are_refused_under_another_name_too():
     with pytest.raises(ValueError, match="is a secret"):
         recover_inputs(harmless=W.PasswordInput())
     with pytest.raises(ValueError, match="is a secret"):
-        recover_inputs(harmless=W.TextInput(label="Password"))
+        recover_inputs(harmless=W.TextInput(name="Password"))
     with pytest.raises(TypeError, match="takes widgets"):
         recover_inputs("note")
 
 
 async def test_two_inputs_of_one_name_are_refused(page):
     with pytest.raises(ValueError, match="two inputs of the name 'x'"):
-        await page(W.TextInput(label="x"), W.IntInput(label="x"))
+        await page(W.TextInput(name="x"), W.IntInput(name="x"))
 
 
 def test_outside_a_session_nothing_happens():
-    recover_inputs(W.TextInput(label="x"))
+    recover_inputs(W.TextInput(name="x"))
 
 
 @pytest.mark.slow("a browser waits through a restart")

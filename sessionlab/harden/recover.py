@@ -154,7 +154,8 @@ def _input(name: str, thing: Widget | Parameter) -> _Input:  # type: ignore[vali
         owner, parameter = thing, "value"
     else:
         raise TypeError(f"recover_inputs() takes widgets with a value, and parameters; got {thing!r}")
-    label = owner.label if parameter == "value" and isinstance(owner, Widget) else parameter
+    # widgets have a label since Panel 1.9
+    label = getattr(owner, "label", owner.name) if parameter == "value" and isinstance(owner, Widget) else parameter
     name = name or label
     if not name:
         raise ValueError(f"{thing!r} has no name; write recover_inputs(some_name=...)")

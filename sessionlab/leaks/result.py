@@ -90,10 +90,10 @@ class HuntResult:
             "per_session": {name: round(value, 2) for name, value in self.per_session.items()},
             "floor": {name: round(value, 3) for name, value in self.floor.items()},
             "culprits": [culprit.to_dict() for culprit in self.culprits],
+            "errors": [raised.to_dict() for raised in self.errors],
             "served": self.served,
             "pages": list(self.pages),
             "pace": dict(self.pace),
-            "errors": [raised.to_dict() for raised in self.errors],
             "versions": dict(self.versions),
             "notes": list(self.notes),
         }
