@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab check test test-slow test-all notebooks claims claims-next pages bench lock clean browser
+.PHONY: help env lab check test test-slow test-all notebooks claims claims-next versions pages bench lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ claims: $(READY)  ## what is said about sessions, with verdicts and proofs; WORD
 
 claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh, and list what has changed
 	$(BIN)/python -m sessionlab.course.claims_next
+
+versions: $(READY) browser  ## the tests of the lab with every supported Python, Panel and Bokeh: an hour
+	$(BIN)/python -m sessionlab.course.supported
 
 pages: $(READY)  ## the cheat sheet and the glossary as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages

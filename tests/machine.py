@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+import bokeh
 import psutil
 import pytest
+
+OF_3_9 = tuple(map(int, bokeh.__version__.split(".")[:2])) >= (3, 9)
+shows_again = pytest.mark.skipif(not OF_3_9, reason="with Bokeh 3.8 texts stay hidden in a page's new session")
 
 
 def alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import pytest_asyncio
 from bokeh.util.token import generate_jwt_token, generate_session_id, get_session_id, get_token_payload
-from machine import browser_or_skip
+from machine import browser_or_skip, shows_again
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -196,6 +196,7 @@ async def session_of(tab) -> str:
 # -- pages --------------------------------------------------------------------------------------------------------
 
 
+@shows_again
 async def test_a_page_restarts_in_a_new_session_that_hears_and_shows(servers, open_page):
     server = servers["young"]
     with Outage(server) as outage:
@@ -233,6 +234,7 @@ async def test_a_loss_is_told_although_the_first_word_of_it_was_lost(servers, op
         assert await tab.page.evaluate("outcomes") == ["resumed", "resumed"]  # as far as the server knows
 
 
+@shows_again
 async def test_a_restarted_server_is_found(servers, open_page):
     with Outage(servers["young"]) as outage:
         tab = await open_page(outage.urls["/plain"])

@@ -257,6 +257,7 @@ def test_outside_a_session_nothing_happens():
 
 @pytest.mark.slow("a browser waits through a restart")
 @pytest.mark.server
+@shows_again
 async def test_in_a_browser_values_outlive_the_session_and_the_server(app):
     environment = {"BOKEH_SECRET_KEY": "the same in every process"}
     with serve(app(APP), lifetime=0.4, check=0.1, env=environment) as server, Outage(server) as outage:

@@ -28,16 +28,16 @@ PACKAGES = ("panel", "bokeh", "tornado")
 NEWEST = (["panel", "bokeh"], ["panel>=0a0", "bokeh>=0a0"])  # the second admits pre-releases
 
 
-def environment(folder: Path, wanted: Sequence[str]) -> Path:
+def environment(folder: Path, wanted: Sequence[str], base: str = sys.executable) -> Path:
     """The environment of the course with ``wanted`` in place of the locked Panel and Bokeh; gives its Python.
 
-    Raises CalledProcessError if there is none.
+    ``base`` is the Python that it is made from. Raises CalledProcessError if there is none.
     """
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     without = folder.with_suffix(".txt")
     locked = LOCKED.read_text(encoding="utf-8")
     without.write_text(re.sub(r"(?m)^(?:panel|bokeh)==(?:.*\\\n)*.*\n", "", locked), encoding="utf-8")
-    subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+    subprocess.run([*UV, "venv", "--quiet", "--python", base, folder], check=True)
     install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--python", python]
     subprocess.run([*install, "--no-deps", "--requirement", without], check=True)
     subprocess.run([*install, *wanted], check=True)
