@@ -13,6 +13,7 @@ import pytest
 from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 from bokeh.document.events import MessageSentEvent
 from in_process import InProcess
+from machine import shows_again
 from panel.io.application import Application
 from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop

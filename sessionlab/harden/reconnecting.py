@@ -63,8 +63,8 @@ def reconnect(*, retry: float = 0.5, texts: Mapping[str, str] | None = None) -> 
 
     A new session is opened only with the token that the page came with, and only until that expires
     (``--session-token-expiration``), as ever. Users, signed sessions and ``--session-ids external-signed`` are checked
-    as ever too. Outside a server session it does nothing. With Bokeh 3.8 the texts of a page stay hidden in a new session,
-    until the page is loaded again.
+    as ever too. Outside a server session it does nothing. With Bokeh 3.8 the texts of a page stay hidden in a new
+    session, until the page is loaded again.
 
     Replaces ``pn.extension(reconnect=...)`` of Panel 1.8 and 1.9 with Bokeh 3.8 and 3.9, where the page tries after
     0, 2, 6, 14 and 30 s and then no more; is refused after 300 s, although its session lives; says "re-established"
