@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bokeh.server.contexts import ApplicationContext
 from bokeh.util.token import generate_jwt_token
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-REQUEST = HTTPServerRequest(method="GET", uri="/app", headers=HTTPHeaders({"Host": "127.0.0.1"}))
+REQUEST = HTTPServerRequest(
+    start_line=RequestStartLine("GET", "/app", "HTTP/1.1"), headers=HTTPHeaders({"Host": "127.0.0.1"})
+)
 TOKEN = generate_jwt_token("any")
 
 

@@ -109,13 +109,14 @@ import asyncio
 from bokeh.server.contexts import ApplicationContext
 from panel.io.application import Application
 from panel.io.state import set_curdoc
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.ioloop import IOLoop
 from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 
 async def main():
     server = ApplicationContext(Application(DocumentLifecycleHandler()), io_loop=IOLoop.current(), url="/app")
-    session = await server.create_session_if_needed("a", HTTPServerRequest("GET", "/app"))
+    line, headers = RequestStartLine("GET", "/app", "HTTP/1.1"), HTTPHeaders({"Host": "localhost"})
+    session = await server.create_session_if_needed("a", HTTPServerRequest(start_line=line, headers=headers))
     with set_curdoc(session.document):
         harden.session_locals().word = "works"
         harden.on_session_destroyed(lambda context: print(harden.session_locals().word))

@@ -7,13 +7,18 @@ import json
 import os
 
 LOG = "SESSIONLAB_LOG"  # the variable of the environment that says which pipe the lab reads
-_PIPE = os.environ.get(LOG, "")
+_pipes = [os.environ.get(LOG, "")]  # the last one counts
+
+
+def take_pipe() -> None:
+    """Read once more which pipe the lab reads, in a process that was forked for it; the application need not know."""
+    _pipes.append(os.environ.pop(LOG, ""))
 
 
 def is_heard() -> bool:
     """Whether the lab reads what this process writes: a command may have sent its output elsewhere."""
     status = os.fstat(1)
-    return _PIPE in ("", f"{status.st_dev}:{status.st_ino}")
+    return _pipes[-1] in ("", f"{status.st_dev}:{status.st_ino}")
 
 
 def announce(**event) -> None:

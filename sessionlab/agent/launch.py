@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 
-from sessionlab.agent.announce import LOG, report_failures, report_listening
+from sessionlab.agent.announce import report_failures, report_listening, take_pipe
 
 TOKEN = "SESSIONLAB_PROBE_TOKEN"
 GUARD = "SESSIONLAB_GUARD"  # the variable of the environment with the number of the process that guards this one
@@ -41,8 +41,8 @@ def prepare() -> None:
     die_with_parent()
     answer_where()
     token = os.environ.pop(TOKEN, "")
-    for name in (LOG, GUARD):
-        os.environ.pop(name, None)
+    take_pipe()
+    os.environ.pop(GUARD, None)
     if cwd := os.environ.pop("SESSIONLAB_IMPORT_FROM", ""):
         sys.path.insert(0, cwd)
     if token:  # a lab reads the log; the launcher tiles of JupyterLab come without

@@ -19,7 +19,7 @@ import sys
 
 from bokeh.server.contexts import ApplicationContext
 from bokeh.server.server import BaseServer
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from .served import wrap
 
@@ -80,6 +80,7 @@ def _request(scope: dict) -> HTTPServerRequest:
     headers = HTTPHeaders({"Upgrade": "websocket"})
     for name, value in scope["headers"]:
         headers[name.decode("latin-1")] = value.decode("latin-1")
-    request = HTTPServerRequest(method="GET", uri=scope["path"] + f"?{query}" * bool(query), headers=headers)
+    line = RequestStartLine("GET", scope["path"] + f"?{query}" * bool(query), "HTTP/1.1")
+    request = HTTPServerRequest(start_line=line, headers=headers)
     vars(request).update({name: scope[name] for name in ("route_params", "app_path") if name in scope})  # Panel's
     return request
