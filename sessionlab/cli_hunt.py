@@ -40,15 +40,18 @@ def hunt(
     header: Headers = None,
     cookie: Cookies = None,
     framework: Framework = None,
+    baseline: Annotated[Path | None, typer.Option(help="leaks that stand in this file do not fail")] = None,
+    write_baseline: Annotated[Path | None, typer.Option(help="write the leaks that are found into this file")] = None,
 ) -> None:
     """Is it a leak, how big, who holds it. What stands after -- goes to `panel serve` (or `bokeh serve`).
 
-    Exit code: 0 clean or bounded, 1 leak or sessions that never expire, 2 undecided, 3 the app could not be run.
+    Exit code: 0 clean, bounded, or nothing but known leaks; 1 leak or sessions that never expire; 2 undecided; 3 the
+    app could not be run.
     """
     from sessionlab import report
     from sessionlab.leaks import hunt as run
 
-    with cli_run.running(app, command, as_json, file=html) as progress:
+    with cli_run.running(app, command, as_json, file=html or write_baseline) as progress:
         result = run(
             app or (),
             command=command,
@@ -57,8 +60,11 @@ def hunt(
             scenario=visitor(scenario, interact, pages, login, login_file, header, cookie),
             framework=framework,
             panel_args=context.args,
+            baseline=baseline,
             progress=progress,
         )
+    if write_baseline:
+        result.write_baseline(write_baseline)
     if html:
         report.write_page(result, html)
     cli_run.tell(result, as_json, report.renderable(result))

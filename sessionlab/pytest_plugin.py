@@ -43,14 +43,16 @@ class Limits:
     ``bytes`` : how much each session may leave in all, as a number or as text such as ``"2 KB"``.
     ``objects`` : how many objects or items each session may leave with one holder. Without either limit nothing
     may stay; what is under the hunt's floor cannot be seen.
-    ``ignore`` : a regular expression, or several: holders whose name it is found in are let pass.
+    ``ignore`` : a regular expression, or several: holders whose name it is found in are let pass. Or a function of a
+    `sessionlab.leaks.result.Culprit` (``holder``, ``owner``, ``location``, ``report_to``, …) that says whether it is.
+    ``baseline`` : a file of leaks that are known, written by ``sessionlab hunt --write-baseline``; beside the test.
     ``sessions``, ``max_seconds``, ``scenario``, ``interact``, ``panel_args``, ``env`` : as for `sessionlab.hunt`.
     """
 
     app: str
     bytes: float | None = None
     objects: float | None = None
-    ignore: tuple[str, ...] = ()
+    ignore: tuple = ()
     options: dict | None = None
 
     @classmethod
@@ -58,6 +60,7 @@ class Limits:
         """Read the mark; raises pytest.UsageError, saying what is wrong with it."""
         known = {"bytes", "objects", "ignore"}
         options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework", "command"}
+        options.add("baseline")
         unknown = set(mark.kwargs) - known - options
         if len(mark.args) != 1 or unknown:
             raise pytest.UsageError(
@@ -68,10 +71,10 @@ class Limits:
         if objects is not None and not (isinstance(objects, int | float) and objects >= 0):
             raise pytest.UsageError(f"{MARK}: objects={objects!r} is no number of objects a session")
         ignore = mark.kwargs.get("ignore") or ()
-        ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        ignore = (ignore,) if isinstance(ignore, str) or callable(ignore) else tuple(ignore)
         for pattern in ignore:
             try:
-                re.compile(pattern)
+                callable(pattern) or re.compile(pattern)
             except (re.error, TypeError) as error:
                 raise pytest.UsageError(f"{MARK}: ignore={pattern!r} is no regular expression: {error}") from None
         return cls(
@@ -86,12 +89,16 @@ class Limits:
         """The culprits of a `HuntResult` that the limits do not let pass."""
         if result.verdict in ("clean", "bounded"):
             return []
-        left = [c for c in result.culprits if not any(re.search(p, c.holder) for p in self.ignore)]
+        left = [culprit for culprit in result.new if not any(_fits(each, culprit) for each in self.ignore)]
         if result.verdict == "never-expires" or (self.bytes is None and self.objects is None):
             return left
         many = [c for c in left if self.objects is not None and c.grows_by > self.objects]
         large = self.bytes is not None and result.per_session["bytes"] > self.bytes
         return left if large else many
+
+
+def _fits(ignore, culprit) -> bool:
+    return bool(ignore(culprit) if callable(ignore) else re.search(ignore, culprit.holder))
 
 
 def parse_size(size) -> int:
@@ -138,7 +145,10 @@ def check(item, limits: Limits) -> None:
 
     app = _found(item, limits.app)
     try:
-        result = lab.hunt(app, **(limits.options or {}))
+        options = dict(limits.options or {})
+        if "baseline" in options:
+            options["baseline"] = _found(item, str(options["baseline"]))
+        result = lab.hunt(app, **options)
     except SessionLabError as error:
         pytest.fail(f"{limits.app} could not be hunted.\n{error}", pytrace=False)
     item.add_report_section("call", "session leaks", str(result))

@@ -60,15 +60,22 @@ def renderable(result):
     lines.append(Text(f"{result.sessions} sessions in {result.seconds:.1f} s; each left {numbers(result)}"))
     lines.append(Text(claim(result), style="dim"))
     lines.append(Text(how(result), style="dim"))
-    for culprit in result.culprits:
+    for culprit in result.new:
         tree = Tree(Text(culprit.holder, style="bold"))
         branch = tree
         for step in culprit.chain[1:]:
             branch = branch.add(Text(step))
         lines += [Text(""), tree, *(Text(f"  {line}") for line in _about(culprit))]
+    lines += [Text(line, style="dim") for line in known(result)]
     lines += [Text(f"the application {raised}") for raised in result.errors]
     lines += [Text(f"note: {note}", style="dim") for note in result.notes]
     return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
+
+
+def known(result) -> list[str]:
+    """The leaks that the baseline knows, a line each."""
+    culprits = [culprit for culprit in result.culprits if culprit not in result.new]
+    return [f"known: {culprit.holder} {growth(culprit)}" for culprit in culprits]
 
 
 def growth(culprit) -> str:
@@ -81,6 +88,8 @@ def growth(culprit) -> str:
 
 def _about(culprit) -> list[str]:
     lines = [growth(culprit), f"belongs to: {culprit.owner}"]
+    if culprit.report_to.partition(" ")[0] not in ("", culprit.owner, culprit.owner.replace("_", "-")):
+        lines.append(f"report to: {culprit.report_to}")
     if culprit.location:
         lines.append(f"put there at {culprit.location}")
     if culprit.advice:
@@ -108,7 +117,7 @@ def fragment(result) -> str:
         f"<div>{result.sessions} sessions; each left {html.escape(numbers(result))}</div>",
         f"<div style='opacity:.7'>{html.escape(claim(result))}</div>",
     ]
-    for culprit in result.culprits:
+    for culprit in result.new:
         arrow = "<span style='opacity:.6'>&nbsp;&#10230;&nbsp;</span>"
         boxes = [
             "<span style='display:inline-block;border:1px solid currentColor;border-radius:4px;padding:1px 6px;"
@@ -117,6 +126,7 @@ def fragment(result) -> str:
         ]
         parts.append(f"<div style='margin-top:10px'>{arrow.join(boxes)}</div>")
         parts += [f"<div style='padding-left:8px'>{html.escape(line)}</div>" for line in _about(culprit)]
+    parts += [f"<div style='opacity:.7'>{html.escape(line)}</div>" for line in known(result)]
     parts += [f"<div>the application {html.escape(str(raised))}</div>" for raised in result.errors]
     parts += [f"<div style='opacity:.7'>note: {html.escape(note)}</div>" for note in result.notes]
     return "\n".join([*parts, "</div>"])

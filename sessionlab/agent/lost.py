@@ -60,6 +60,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
     sizes = [size_of(x) for x in lost]
     return {
         "holder": title,
+        "through": [],
         "kind": "C",
         "items": called,
         "edges": [0] * len(below),

@@ -52,6 +52,30 @@ def owner_of(module: str) -> str:
     return "python" if top in STDLIB else top
 
 
+def bound_to(method):
+    """Whose method it is: of a Parameterized's namespace, the Parameterized."""
+    thing = method.__self__
+    if plain.name_of(type(thing)) == "Parameters" and plain.module_of(type(thing)).startswith("param."):
+        behind = plain.read(thing, "self")
+        return thing if behind is None else behind
+    return thing
+
+
+def whose(thing) -> str:
+    """The library that a step on the way to something belongs to: that of its code, or of its class."""
+    if is_a(thing, types.MethodType):
+        thing = thing.__func__
+    if (code := code_of(thing)) is not None and not is_a(thing, threading.Thread | asyncio.Task):
+        return "app" if is_app_file(code.co_filename) else library_of(code.co_filename)
+    return owner_of(plain.module_of(type(thing)))
+
+
+def library_of(filename: str) -> str:
+    """The package of an installed file; ``python`` for what is none."""
+    _, found, tail = filename.rpartition("-packages" + os.sep)
+    return tail.partition(os.sep)[0].removesuffix(".py") if found else "python"
+
+
 def code_of(thing):
     """The code that a function, method, partial, task, coroutine, generator or thread runs; else None."""
     for _ in range(8):

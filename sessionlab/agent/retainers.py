@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import collections
+import contextlib
 import contextvars
 import itertools
 import re
+import sys
 import time
 import weakref
 
@@ -40,6 +42,19 @@ def install(agent) -> None:
     """Let ``agent`` answer for a hunt."""
     hunter = Retainers(agent)
     agent.extra.update(get_pace=hunter.pace, post_turn=hunter.turn, post_trace=hunter.trace, get_holders=hunter.holders)
+    agent.extra.update(get_distributions=_distributions)
+
+
+async def _distributions(ask) -> dict:
+    """Name and version of the distribution of each package that has been imported: ``panel`` -> ``panel 1.9.4``."""
+    from importlib import metadata  # at the end of a hunt only: it fills tables of its own
+
+    found = {}
+    for package, (distribution, *_) in metadata.packages_distributions().items():
+        if package in sys.modules:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[package] = f"{distribution} {metadata.version(distribution)}"
+    return {"distributions": found}
 
 
 class Retainers:

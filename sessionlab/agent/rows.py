@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import types
 import weakref
@@ -55,6 +54,7 @@ def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tu
         "ends_in": ends_in(things),
         "bytes": bytes_of(walk, places, holder, group, sizes),
         "chain": names.chain(title, steps),
+        "through": _through(steps),
         "defined": where,
         "owner": owner,
         "example": names.described(example) if example is not None else "",
@@ -135,7 +135,17 @@ def owner_of_way(way: list) -> str:
 
 
 def _library(filename: str) -> str:
-    if is_app_file(filename):
-        return "app"
-    _, found, tail = filename.rpartition("-packages" + os.sep)
-    return tail.partition(os.sep)[0].removesuffix(".py") if found else "python"
+    return "app" if is_app_file(filename) else names.library_of(filename)
+
+
+def _through(steps: list) -> list[str]:
+    """The libraries on the way from a holder to what it keeps, as far as the page that is kept."""
+    found: list[str] = []
+    behind = [names.bound_to(thing) for thing in steps[1:] if is_a(thing, types.MethodType)]
+    for thing in [*steps[1:], *behind]:
+        kind = type(thing)
+        if qualname_of(kind) in ("Document", "ServerSession") or module_of(kind).startswith("bokeh.models"):
+            break
+        if (name := names.whose(thing)) not in found:
+            found.append(name)
+    return found

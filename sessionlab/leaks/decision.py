@@ -118,7 +118,8 @@ class Holder:
 
     ``items`` are what a container's length gained, ``edges`` the young things directly held, ``below`` all young
     things that hang there. ``limit`` is a bound ``{"size", "name"}``, ``reads`` the bound that the source gives.
-    ``weak``: it holds weak references only. A list of them grows, whatever becomes of what they lead to.
+    ``through`` are the libraries on the way to what is kept. ``weak``: it holds weak references only. A list of them
+    grows, whatever becomes of what they lead to.
     """
 
     holder: str
@@ -142,6 +143,7 @@ class Holder:
     owner: str = ""
     example: str = ""
     tops: int = 0
+    through: Sequence[str] = ()
 
     @property
     def gains(self) -> Sequence[float]:

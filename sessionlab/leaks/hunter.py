@@ -18,6 +18,7 @@ from sessionlab.errors import InvalidOption, ProbeSilent, ServerGone
 from sessionlab.leaks import decision, outcome
 from sessionlab.leaks.advice import holders_in
 from sessionlab.leaks.decision import Finding, Holder, Judgement
+from sessionlab.leaks.identity import read_baseline
 from sessionlab.leaks.outcome import Evidence
 from sessionlab.leaks.preflight import explained, look
 from sessionlab.leaks.result import Batch, HuntResult
@@ -49,6 +50,7 @@ def hunt(
     framework: str | None = None,
     panel_args: Sequence[str] = (),
     env: dict[str, str] | None = None,
+    baseline: str | os.PathLike | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> HuntResult:
     """Open and end sessions of ``app`` until it is plain whether it keeps something of each.
@@ -64,6 +66,7 @@ def hunt(
     framework : ``"panel"``, ``"bokeh"`` or ``"program"``; by default told from the application's source.
     panel_args : further arguments of ``panel serve`` or ``bokeh serve``, or of the program.
     env : environment variables for the server, besides those of this process.
+    baseline : a file of leaks that are known, from `HuntResult.write_baseline`: they do not fail.
     progress : called with the name of the phase and the part of the whole that is done.
 
     Raises a SessionLabError when the application could not be run; nothing is left behind then.
@@ -74,6 +77,7 @@ def hunt(
         raise InvalidOption(f"max_seconds={max_seconds:g} cannot be used.", advice="give seconds, more than zero.")
     if not isinstance(scenario, Scenario):
         scenario = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
+    known = read_baseline(baseline) if baseline is not None else frozenset()
     deadline = time.monotonic() + max_seconds
     apps, panel_args = [app] if isinstance(app, str | os.PathLike) else list(app), list(map(str, panel_args))
     if apps and command is None and (framework or way_of(apps, panel_args).framework) in ("panel", "bokeh"):
@@ -95,6 +99,7 @@ def hunt(
             return dataclasses.replace(
                 found,
                 served=str(server.way),
+                known=known,
                 pages=tuple(map(_path, began.visitors.urls)),
                 pace=began.visitors.pace.to_dict(),
             )

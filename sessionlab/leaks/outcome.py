@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sessionlab.leaks import decision
 from sessionlab.leaks.advice import advice_for, marked_line, owner_of
 from sessionlab.leaks.decision import Finding, Holder, Judgement
+from sessionlab.leaks.identity import report_to, signature
 from sessionlab.leaks.result import Batch, Culprit, HuntResult
 
 NATIVE = "memory outside Python's objects"
@@ -26,7 +27,8 @@ class Evidence:
     end. ``files``: of the application. ``small``: bytes of an average small block that stayed. ``lines`` and
     ``heap_lines``: what ``traced`` visits showed that were followed line by line; ``values``: what texts, arrays and
     tables gained meanwhile. ``odd``: objects that raised when they were looked into. At the end, ``events`` of the
-    timeline, sessions ``created`` and ``versions`` of the server.
+    timeline, sessions ``created``, ``versions`` of the server and
+    ``distributions`` of what it has imported.
     """
 
     app: str
@@ -46,12 +48,14 @@ class Evidence:
     events: list[dict] = field(default_factory=list)
     created: int = 0
     versions: dict[str, str | None] = field(default_factory=dict)
+    distributions: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def close(self, probe) -> Evidence:
         """With what the server tells at the end."""
         self.events, self.created = probe.timeline().events, probe.census().created
         self.versions = probe.hello()["versions"]
+        self.distributions = probe.ask("GET", "distributions")["distributions"]
         self.notes += probe.faults()
         return self
 
@@ -90,7 +94,7 @@ def result(seen: Evidence, judgement: Judgement) -> HuntResult:
         seen.notes.append(judgement.why + ".")
     merged: dict[str, Culprit] = {}
     for culprit in sorted(culprits, key=lambda c: -c.bytes):
-        merged.setdefault(culprit.holder, culprit)
+        merged.setdefault(culprit.holder, _named(seen, culprit))
     return _made(seen, judgement.verdict, tuple(merged.values())[:MOST])
 
 
@@ -109,7 +113,17 @@ def _culprit(seen: Evidence, finding: Finding) -> Culprit:
         advice_for(dataclasses.replace(holder, owner=owner)) if finding.kind == "leak" else f"no leak: {finding.why}."
     )
     sessions = sum(seen.sizes[-len(holder.below) :])  # of the windows that the row tells of
-    return Culprit(title, finding.rate, chain, location, owner, advice, holder.bytes / max(1, sessions))
+    return Culprit(
+        title,
+        finding.rate,
+        chain,
+        location,
+        owner,
+        advice,
+        holder.bytes / max(1, sessions),
+        signature(holder.holder, owner),
+        report_to(holder, owner, seen.distributions),
+    )
 
 
 def _names_that_are_gone(events: list[dict]) -> list[str]:
@@ -139,6 +153,14 @@ def _line_of_memory(seen: Evidence, rate: float) -> str:
     fits = {n: abs(size / seen.traced - rate) for n, size in seen.heap_lines.items()}
     best = min(fits, key=fits.__getitem__, default="")
     return best if best and fits[best] < 0.3 * rate else ""
+
+
+def _named(seen: Evidence, culprit: Culprit) -> Culprit:
+    """With a signature, and with whom to tell, also where no holder was found."""
+    if culprit.signature:
+        return culprit
+    whom = seen.distributions.get(culprit.owner, culprit.owner)
+    return dataclasses.replace(culprit, signature=signature(culprit.holder, culprit.owner), report_to=whom)
 
 
 def blocked(seen: Evidence, kept, visits: int) -> HuntResult:
@@ -171,7 +193,7 @@ def blocked(seen: Evidence, kept, visits: int) -> HuntResult:
         holder = "sessions that could not be discarded"
         advice = "look at the server's log for what fails when a session ends."
     chain = (holder, f"{len(kept)} sessions without a visitor", detail)
-    culprit = Culprit(holder, len(kept) / visits, chain, where, owner, advice)
+    culprit = _named(seen, Culprit(holder, len(kept) / visits, chain, where, owner, advice))
     seen.sizes.append(visits)
     result = _made(seen, "never-expires", (culprit,))
     return dataclasses.replace(result, per_session={**result.per_session, "sessions": len(kept) / visits})

@@ -16,7 +16,8 @@ class Culprit:
 
     ``holder`` by name; ``grows_by`` items or objects a session; ``chain`` from the holder to what it keeps;
     ``location`` the application's line that put it there (may be empty); ``owner`` the library that the holder
-    belongs to (``app`` for the application); ``advice`` may be empty; ``bytes`` a session, as far as Python sees.
+    belongs to (``app`` for the application); ``advice`` may be empty; ``bytes`` a session, as far as Python sees;
+    ``signature`` the same on every machine; ``report_to`` who can mend it, with its version.
     """
 
     holder: str
@@ -26,6 +27,8 @@ class Culprit:
     owner: str
     advice: str
     bytes: float = 0.0
+    signature: str = ""
+    report_to: str = ""
 
     def to_dict(self) -> dict:
         return {**asdict(self), "grows_by": round(self.grows_by, 3), "chain": list(self.chain)}
@@ -57,6 +60,7 @@ class HuntResult:
     errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
     pages : the paths of the pages that were visited.
     served : how the application was served, and why so.
+    known : signatures of the leaks that a baseline knows: they do not fail.
     pace : what one visit costs: ``page_seconds`` with what its visitor did, ``slowest`` answer in seconds, and how
         ``busy`` an open page keeps the event loop (1 is all the time).
     """
@@ -75,10 +79,27 @@ class HuntResult:
     pages: tuple[str, ...] = ()
     served: str = ""
     pace: Mapping[str, float] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+
+    @property
+    def fails(self) -> bool:
+        """Whether the verdict is one that something has to be done about."""
+        return EXIT[self.verdict] == 1
+
+    @property
+    def new(self) -> tuple[Culprit, ...]:
+        """The culprits that the baseline does not know."""
+        return tuple(culprit for culprit in self.culprits if culprit.signature not in self.known)
 
     @property
     def exit_code(self) -> int:
-        return EXIT[self.verdict]
+        return 0 if self.fails and self.culprits and not self.new else EXIT[self.verdict]
+
+    def write_baseline(self, file) -> None:
+        """Write the leaks into ``file``: a hunt with this ``baseline`` takes them for known. Raises OSError."""
+        from sessionlab.leaks import identity
+
+        identity.write_baseline(self, file)
 
     def to_dict(self) -> dict:
         """The JSON of ``sessionlab hunt --json``."""
@@ -92,6 +113,7 @@ class HuntResult:
             "culprits": [culprit.to_dict() for culprit in self.culprits],
             "errors": [raised.to_dict() for raised in self.errors],
             "served": self.served,
+            "known": [culprit.signature for culprit in self.culprits if culprit.signature in self.known],
             "pages": list(self.pages),
             "pace": dict(self.pace),
             "versions": dict(self.versions),
