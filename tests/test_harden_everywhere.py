@@ -27,6 +27,7 @@ from sessionlab.loopback import free_port
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow("a browser loses its server in nine ways of serving"),
+    pytest.mark.xdist_group("harden_everywhere"),  # the last test looks at what the others have seen
     pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
 ]
 

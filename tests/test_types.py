@@ -32,5 +32,8 @@ def test_the_example_of_the_readme_has_types(tmp_path):
 
 @pytest.mark.slow("mypy reads all that the lab imports")
 def test_a_mistake_is_found(tmp_path):
-    said = checked("from sessionlab import serve\n\nserve(lifetime=2)\nserve('app.py').prot\n", tmp_path)
-    assert 'Missing positional argument "app"' in said and '"Server" has no attribute "prot"' in said, said
+    said = checked("from sessionlab import serve\n\nserve('app.py', lifetime='2')\nserve('app.py').prot\n", tmp_path)
+    assert (
+        'Argument "lifetime" to "serve" has incompatible type "str"' in said
+        and '"Server" has no attribute "prot"' in said
+    ), said
