@@ -17,6 +17,7 @@ def probe_that_hears(errors: list[str]) -> Probe:
     probe.hello = lambda: {"errors": errors, "versions": {"panel": "1.9.4"}}
     probe.timeline = lambda: types.SimpleNamespace(events=[])
     probe.census = lambda: types.SimpleNamespace(created=12)
+    probe.ask = lambda method, name: {name: {}}
     return probe
 
 
