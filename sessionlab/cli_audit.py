@@ -8,24 +8,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import (
-    App,
-    AsJson,
-    Command,
-    Cookies,
-    Framework,
-    Headers,
-    Interact,
-    LoginFile,
-    LoginText,
-    Pages,
-    ScenarioFile,
-    visitor,
-)
+from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, MakeVisitor, ScenarioFile, visited
 
 
+@visited
 def audit(
     context: typer.Context,
+    visitor: MakeVisitor,
     app: App = None,
     command: Command = None,
     as_json: AsJson = False,
@@ -36,11 +25,6 @@ def audit(
     max_seconds: Annotated[float, typer.Option(help="end after so many seconds")] = 110.0,
     scenario: ScenarioFile = None,
     interact: Interact = True,
-    pages: Pages = None,
-    login: LoginText = None,
-    login_file: LoginFile = None,
-    header: Headers = None,
-    cookie: Cookies = None,
     framework: Framework = None,
     browser: Annotated[bool, typer.Option(help="reconnect in a real browser, if there is one")] = True,
 ) -> None:
@@ -52,7 +36,7 @@ def audit(
     from sessionlab.checks import report
     from sessionlab.sizes import read_size
 
-    with cli_run.running(app, command, as_json, file=html) as progress:
+    with cli_run.running(app, command, as_json, html) as progress:
         result = run(
             app or (),
             command=command,
@@ -60,7 +44,7 @@ def audit(
             skip=_listed(skip),
             memory=read_size(memory),
             max_seconds=max_seconds,
-            scenario=visitor(scenario, interact, pages, login, login_file, header, cookie),
+            scenario=visitor(scenario, interact),
             framework=framework,
             panel_args=context.args,
             browser=browser,

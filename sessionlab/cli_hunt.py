@@ -8,24 +8,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import (
-    App,
-    AsJson,
-    Command,
-    Cookies,
-    Framework,
-    Headers,
-    Interact,
-    LoginFile,
-    LoginText,
-    Pages,
-    ScenarioFile,
-    visitor,
-)
+from sessionlab.cli_run import App, AsJson, Command, Framework, Interact, MakeVisitor, ScenarioFile, visited
 
 
+@visited
 def hunt(
     context: typer.Context,
+    visitor: MakeVisitor,
     app: App = None,
     command: Command = None,
     as_json: AsJson = False,
@@ -34,11 +23,6 @@ def hunt(
     max_seconds: Annotated[float, typer.Option(help="give the verdict after so many seconds")] = 90.0,
     scenario: ScenarioFile = None,
     interact: Interact = True,
-    pages: Pages = None,
-    login: LoginText = None,
-    login_file: LoginFile = None,
-    header: Headers = None,
-    cookie: Cookies = None,
     framework: Framework = None,
     baseline: Annotated[Path | None, typer.Option(help="leaks that stand in this file do not fail")] = None,
     write_baseline: Annotated[Path | None, typer.Option(help="write the leaks that are found into this file")] = None,
@@ -51,13 +35,13 @@ def hunt(
     from sessionlab import report
     from sessionlab.leaks import hunt as run
 
-    with cli_run.running(app, command, as_json, file=html or write_baseline) as progress:
+    with cli_run.running(app, command, as_json, html, write_baseline) as progress:
         result = run(
             app or (),
             command=command,
             sessions=sessions,
             max_seconds=max_seconds,
-            scenario=visitor(scenario, interact, pages, login, login_file, header, cookie),
+            scenario=visitor(scenario, interact),
             framework=framework,
             panel_args=context.args,
             baseline=baseline,

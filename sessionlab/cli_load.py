@@ -9,22 +9,13 @@ from typing import Annotated
 import typer
 
 from sessionlab import cli_run
-from sessionlab.cli_run import (
-    App,
-    AsJson,
-    Command,
-    Cookies,
-    Framework,
-    Headers,
-    LoginFile,
-    LoginText,
-    Pages,
-    visitor,
-)
+from sessionlab.cli_run import App, AsJson, Command, Framework, MakeVisitor, visited
 
 
+@visited
 def load(
     context: typer.Context,
+    visitor: MakeVisitor,
     app: App = None,
     command: Command = None,
     visitors: Annotated[int, typer.Option(help="sessions to open and keep open")] = 100,
@@ -36,11 +27,6 @@ def load(
     as_json: AsJson = False,
     picture: Annotated[Path | None, typer.Option(help="write the curves into this PNG file")] = None,
     framework: Framework = None,
-    pages: Pages = None,
-    login: LoginText = None,
-    login_file: LoginFile = None,
-    header: Headers = None,
-    cookie: Cookies = None,
 ) -> None:
     """How many sessions a process and a gigabyte hold. What stands after -- goes to `panel serve` (or `bokeh serve`).
 
@@ -49,7 +35,7 @@ def load(
     from sessionlab.capacity import load as run
     from sessionlab.sizes import read_size
 
-    with cli_run.running(app, command, as_json, file=picture) as progress:
+    with cli_run.running(app, command, as_json, picture) as progress:
         result = run(
             app or (),
             command=command,
@@ -59,7 +45,7 @@ def load(
             outage=outage,
             memory=read_size(memory),
             max_seconds=max_seconds,
-            scenario=visitor(None, True, pages, login, login_file, header, cookie),
+            scenario=visitor(),
             framework=framework,
             panel_args=context.args,
             progress=progress,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import json
 import os
 import sys
@@ -18,6 +20,7 @@ from sessionlab.client.scenario import Scenario
 from sessionlab.errors import InvalidOption, SessionLabError
 
 Progress = Callable[[str, float], None]
+MakeVisitor = Callable[..., Scenario]
 App = Annotated[
     str | None, typer.Argument(help="a script, a directory app, a notebook, module:function, or a program that serves")
 ]
@@ -43,28 +46,48 @@ def register(cli: typer.Typer, command: Callable) -> None:
     cli.command(name=command.__name__, context_settings={"allow_extra_args": True})(command)
 
 
-def visitor(
-    scenario: Path | None,
-    interact: bool = True,
-    pages: list[str] | None = None,
-    login: str | None = None,
-    login_file: Path | None = None,
-    headers: list[str] | None = None,
-    cookies: list[str] | None = None,
-) -> Scenario:
-    """What each visitor does, and who it is, as the options say. Raises InvalidOption, and shows no secret."""
-    made = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
-    if login_file is not None:
-        if not login_file.is_file():
+def who_visits(
+    pages: Pages = None,
+    login: LoginText = None,
+    login_file: LoginFile = None,
+    header: Headers = None,
+    cookie: Cookies = None,
+) -> MakeVisitor:
+    """What the options say of each visitor: a function of the scenario's file, and of whether anything is touched.
+
+    It raises InvalidOption, and shows no secret.
+    """
+
+    def visitor(scenario: Path | None = None, interact: bool = True) -> Scenario:
+        made = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
+        if login_file is not None and not login_file.is_file():
             raise InvalidOption(f"There is no file {login_file}.", advice="write USER:PASSWORD into it.")
-        login = login_file.read_text(encoding="utf-8")
-    return dataclasses.replace(
-        made,
-        pages=tuple(pages or made.pages),
-        login=Login.read(login) if login else made.login,
-        headers={**made.headers, **_pairs("--header", headers, ":")},
-        cookies={**made.cookies, **_pairs("--cookie", cookies, "=")},
-    )
+        known = login_file.read_text(encoding="utf-8") if login_file else login
+        return dataclasses.replace(
+            made,
+            pages=tuple(pages or made.pages),
+            login=Login.read(known) if known else made.login,
+            headers={**made.headers, **_pairs("--header", header, ":")},
+            cookies={**made.cookies, **_pairs("--cookie", cookie, "=")},
+        )
+
+    return visitor
+
+
+def visited(command: Callable) -> Callable:
+    """Give a command the options of `who_visits`; it gets what they make as its argument ``visitor``."""
+    own, options = (inspect.signature(function, eval_str=True) for function in (command, who_visits))
+
+    @functools.wraps(command)
+    def with_options(*args, **kwargs):
+        given = {name: kwargs.pop(name) for name in options.parameters}
+        return command(*args, visitor=who_visits(**given), **kwargs)
+
+    shown = [each for name, each in own.parameters.items() if name != "visitor"] + list(options.parameters.values())
+    shown.sort(key=lambda each: each.kind)
+    with_options.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in shown}
+    return with_options
 
 
 def _pairs(option: str, lines: list[str] | None, sign: str) -> dict[str, str]:
@@ -75,13 +98,14 @@ def _pairs(option: str, lines: list[str] | None, sign: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(app: str | None, command: str | None, as_json: bool, file: Path | None = None) -> Iterator[Progress]:
+def running(app: str | None, command: str | None, as_json: bool, *files: Path | None) -> Iterator[Progress]:
     """While the application runs: a bar, moved by ``progress(what, part)``. An error of the lab is exit code 3.
 
-    ``file`` is what will be written in the end; that it can be is made sure of first.
+    ``files`` are what will be written in the end; that they can be is made sure of first.
     """
     try:
-        _make_sure_of(file)
+        for file in filter(None, files):
+            _make_sure_of(file)
         if app is None and command is None:
             raise InvalidOption("There is nothing to run.", advice="name an application, or give --command.")
         with _bar(hidden=as_json) as progress:
@@ -104,9 +128,7 @@ def tell(result, as_json: bool, renderable: object) -> None:
         Console().print(renderable)
 
 
-def _make_sure_of(file: Path | None) -> None:
-    if file is None:
-        return
+def _make_sure_of(file: Path) -> None:
     folder = file.resolve().parent
     if not folder.is_dir():
         why, advice = f"There is no folder {file.parent}.", "make the folder, or name another file."

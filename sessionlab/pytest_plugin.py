@@ -59,8 +59,8 @@ class Limits:
     def of(cls, mark) -> Limits:
         """Read the mark; raises pytest.UsageError, saying what is wrong with it."""
         known = {"bytes", "objects", "ignore"}
-        options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework", "command"}
-        options.add("baseline")
+        options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework"}
+        options |= {"command", "baseline"}
         unknown = set(mark.kwargs) - known - options
         if len(mark.args) != 1 or unknown:
             raise pytest.UsageError(

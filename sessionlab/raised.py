@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from sessionlab.agent.where import is_app_file, package_of, shown
 
@@ -60,17 +60,13 @@ def uncaught(lines: Sequence[str], more: Iterable[str] = (), apps: Sequence[str]
     """
     packages = set(filter(None, map(package_of, apps))) or {""}
     blocks = [*_blocks(lines), *(text.splitlines() for text in more)]
-    first: dict[tuple, str] = {}
-    counts: collections.Counter = collections.Counter()
+    alike: dict[tuple, list[Raised]] = {}
     for block in blocks:
         error, frames = _told(block, packages)
-        first.setdefault((error, frames[-1:]), "\n".join(block))
-        counts[error, frames[-1:]] += 1
-    found = [(error, last, first[error, last], count) for (error, last), count in counts.most_common(MOST)]
-    return tuple(
-        Raised(error, "".join(last), count, _told(text.splitlines(), packages)[1], text)
-        for error, last, text, count in found
-    )
+        raised = Raised(error, "".join(frames[-1:]), 1, frames, "\n".join(block))
+        alike.setdefault((error, raised.location), []).append(raised)
+    often = sorted(alike.values(), key=len, reverse=True)[:MOST]
+    return tuple(replace(same[0], count=len(same)) for same in often)
 
 
 def in_hooks(events: Iterable[Mapping]) -> tuple[Raised, ...]:

@@ -86,9 +86,14 @@ def growth(culprit) -> str:
     return f"{grows}, {size(culprit.bytes)} of Python objects" if culprit.bytes >= 1 else grows
 
 
+def elsewhere(culprit) -> bool:
+    """Whether it has to be told to others than those to whom it belongs."""
+    return culprit.report_to.partition(" ")[0] not in ("", culprit.owner, culprit.owner.replace("_", "-"))
+
+
 def _about(culprit) -> list[str]:
     lines = [growth(culprit), f"belongs to: {culprit.owner}"]
-    if culprit.report_to.partition(" ")[0] not in ("", culprit.owner, culprit.owner.replace("_", "-")):
+    if elsewhere(culprit):
         lines.append(f"report to: {culprit.report_to}")
     if culprit.location:
         lines.append(f"put there at {culprit.location}")
@@ -116,6 +121,7 @@ def fragment(result) -> str:
         f" &nbsp; <code>{html.escape(result.app)}</code></div>",
         f"<div>{result.sessions} sessions; each left {html.escape(numbers(result))}</div>",
         f"<div style='opacity:.7'>{html.escape(claim(result))}</div>",
+        f"<div style='opacity:.7'>{html.escape(how(result))}</div>",
     ]
     for culprit in result.new:
         arrow = "<span style='opacity:.6'>&nbsp;&#10230;&nbsp;</span>"
@@ -141,6 +147,9 @@ def page(result) -> str:
         tone=TONE[COLOUR[result.verdict]],
         mark=MARK[COLOUR[result.verdict]],
         claim=claim(result),
+        how=how(result),
+        known=known(result),
+        elsewhere=elsewhere,
         size=size,
         growth=growth,
         alt=alt(result),

@@ -41,7 +41,6 @@ from sessionlab.probe.client import Probe
 
 HERE = Path(__file__).parent
 MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-SESSION = re.compile(r'"token"\s*:')  # in the page of a Bokeh server
 STRANGE = 10.0  # seconds that a port may be open without an agent in its process
 EVERY = threading.Event()  # nobody sets it: it only waits
 
@@ -146,7 +145,7 @@ class ByCommand:
         """Wait until a process of the command listens and its agent answers. Raises what keeps it from that."""
         strangers: dict[int, float] = {}  # port -> since when it is open without an answer
         while True:
-            ended = child.log.wait_for_event("exit", timeout=0.1)
+            ended = child.log.events("exit")
             listening = _listening(child)
             agents = {port: hello for port in listening if (hello := _hello(port, token)) is not None}
             if agents and (found := self._pages(agents, set(listening) - set(agents))):
@@ -156,12 +155,12 @@ class ByCommand:
                 return found
             if ended:
                 child.log.wait_for_end(0.5)
-                raise self._ended(child, ended["code"])
+                raise self._ended(child, ended[0]["code"])
             now = time.monotonic()
             strangers = {port: strangers.get(port, now) for port in set(listening) - set(agents)}
             if now > deadline or (strangers and not agents and now - min(strangers.values()) > STRANGE):
                 raise self._not_found(child, sorted(strangers), bool(agents))
-            EVERY.wait(0.05)
+            EVERY.wait(0.1)
 
     def first(self, urls: Mapping[str, str]) -> str:
         """The address of the page that is meant when none is named."""

@@ -9,6 +9,7 @@ import textwrap
 import pytest
 from typer.testing import CliRunner
 
+from sessionlab import report
 from sessionlab.cli import app as cli
 from sessionlab.errors import InvalidOption
 from sessionlab.leaks import HuntResult, hunt
@@ -68,6 +69,33 @@ def test_a_leak_of_the_baseline_does_not_fail(tmp_path):
     assert same.to_dict()["known"] == list(known) and same.verdict == "leak"
     limits = Limits("app.py")
     assert not limits.breaches(same) and [each.holder for each in limits.breaches(more)] == ["shared.NEW"]
+
+
+def test_the_page_tells_what_is_known_whom_to_tell_and_what_was_visited():
+    found = result_of("shared.KEPT", "shared.NEW")
+    new = dataclasses.replace(found.culprits[1], owner="panel", report_to="panel-material-ui 0.16.6")
+    known = frozenset({found.culprits[0].signature})
+    sizes = {"bytes": 2000.0, "objects": 3.0}
+    whole = dataclasses.replace(
+        found,
+        culprits=(found.culprits[0], new),
+        known=known,
+        per_session=sizes,
+        served="by uvicorn",
+        pages=("/a", "/b"),
+    )
+    page = report.page(whole)
+    assert "known: shared.KEPT" in page and "<b>1</b>place holds them" in page
+    assert "Report to: panel-material-ui 0.16.6" in page and "Served by uvicorn; visited /a, /b" in page
+    assert "served by uvicorn; visited /a, /b" in whole._repr_html_()
+
+
+def test_every_file_that_will_be_written_is_made_sure_of_first(tmp_path):
+    for option in ("--html", "--write-baseline"):
+        other = {"--html": "--write-baseline", "--write-baseline": "--html"}[option]
+        words = ["hunt", "no_such_app.py", other, str(tmp_path / "fine"), option, str(tmp_path / "none" / "file")]
+        ended = CliRunner().invoke(cli, words)
+        assert ended.exit_code == 3 and "There is no folder" in ended.stderr
 
 
 def test_a_clean_hunt_writes_an_empty_baseline(tmp_path):

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from sessionlab import serve
-from sessionlab.cli_run import visitor
+from sessionlab.cli_run import who_visits
 from sessionlab.client.cookies import Cookies
 from sessionlab.client.login import Login, _Form
 from sessionlab.client.page import Page
@@ -93,13 +93,13 @@ def test_a_login_is_read_and_never_shown():
 def test_the_options_say_who_comes(tmp_path):
     file = tmp_path / "login.txt"
     file.write_text(f"ann:{SECRET}\n")
-    made = visitor(None, True, ["/orders"], None, file, ["X-User: ann : x"], ["a=b=c"])
+    made = who_visits(["/orders"], None, file, ["X-User: ann : x"], ["a=b=c"])()
     assert made.pages == ("/orders",) and made.login == Login("ann", SECRET) and made.says_who
     assert (made.headers, made.cookies) == ({"X-User": "ann : x"}, {"a": "b=c"})
-    assert not visitor(None).says_who
-    for wrong in ({"headers": ["X-User"]}, {"cookies": [f"={SECRET}"]}, {"login_file": tmp_path / "none"}):
+    assert not who_visits()().says_who
+    for wrong in ({"header": ["X-User"]}, {"cookie": [f"={SECRET}"]}, {"login_file": tmp_path / "none"}):
         with pytest.raises(InvalidOption) as error:
-            visitor(None, **wrong)
+            who_visits(**wrong)()
         assert SECRET not in str(error.value)
 
 

@@ -8,18 +8,18 @@ browser is opened.
 
 from __future__ import annotations
 
-import functools
+import inspect
 import json
 import os
 import sys
 from urllib.parse import urlsplit
 
 from sessionlab.agent import launch
-from sessionlab.agent.patches import WhenImported
+from sessionlab.agent.patches import Patches, WhenImported
 
 SETTINGS = "SESSIONLAB_SETTINGS"  # the variable of the environment with the options of `Wanted`, as JSON
 HOST = "127.0.0.1"
-
+PATCHES = Patches()  # for as long as the process lives
 
 asked: dict[str, str] = {}  # the address that the program wanted, and on which it was not put
 
@@ -63,11 +63,12 @@ def attach() -> None:
 
     actions = {
         "bokeh.server.tornado": with_tornado,
-        "bokeh.server.server": lambda module: place_of_bokeh(module.Server, wanted),
+        "bokeh.server.server": lambda module: place(module.Server, "address", wanted),
         "bokeh.server.views.ws": lambda module: own_origin(module.WSHandler),
         "bokeh.application.application": lambda module: report_failures(),
         "bokeh_fastapi.application": with_fastapi,
-        "uvicorn.config": lambda module: place_of_uvicorn(module.Config, wanted),
+        # on asyncio's own loop: that of uvloop has a clock that cannot be moved
+        "uvicorn.config": lambda module: place(module.Config, "host", wanted, HOST, loop="asyncio"),
         "uvicorn.server": lambda module: when_uvicorn_starts(module.Server, agents),
         "webbrowser": no_browser,
     }
@@ -80,11 +81,6 @@ def report_failures() -> None:
     report_failures()
 
 
-def _wrapped(owner, name: str, make) -> None:
-    original = getattr(owner, name)
-    setattr(owner, name, functools.wraps(original)(make(original)))
-
-
 def settings(owner, options: dict) -> None:
     """Let servers have these options, whatever the program says."""
 
@@ -94,37 +90,27 @@ def settings(owner, options: dict) -> None:
 
         return __init__
 
-    _wrapped(owner, "__init__", make)
+    PATCHES.wrap(owner, "__init__", make)
 
 
-def place_of_bokeh(owner, wanted: Wanted) -> None:
+def place(owner, name: str, wanted: Wanted, usual: str = "", **more) -> None:
+    """Keep servers on loopback: ``name`` is the option with their address, ``usual`` what it is when nobody says.
+
+    ``more`` are options that the lab needs, whatever the program says.
+    """
+
     def make(original):
+        names = list(inspect.signature(original).parameters)[1:]
+
         def __init__(self, *args, **kwargs):
-            asked["address"] = kwargs.get("address") or ""
-            kwargs["address"] = HOST
-            if wanted.port is not None:
-                kwargs["port"] = wanted.port
-            original(self, *args, **kwargs)
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            asked["address"] = given.get(name) or usual
+            port = {} if wanted.port is None else {"port": wanted.port}
+            original(self, **{**given, name: HOST, **port, **more})
 
         return __init__
 
-    _wrapped(owner, "__init__", make)
-
-
-def place_of_uvicorn(owner, wanted: Wanted) -> None:
-    """On loopback, and on asyncio's own loop: that of uvloop has a clock that cannot be moved."""
-
-    def make(original):
-        def __init__(self, *args, **kwargs):
-            asked["address"] = kwargs.get("host", args[1] if len(args) > 1 else HOST)
-            kwargs.update(host=HOST, loop="asyncio")
-            if wanted.port is not None:
-                kwargs["port"] = wanted.port
-            original(self, *args, **kwargs)
-
-        return __init__
-
-    _wrapped(owner, "__init__", make)
+    PATCHES.wrap(owner, "__init__", make)
 
 
 def when_uvicorn_starts(owner, agents: list) -> None:
@@ -138,7 +124,7 @@ def when_uvicorn_starts(owner, agents: list) -> None:
 
         return startup
 
-    _wrapped(owner, "startup", make)
+    PATCHES.wrap(owner, "startup", make)
 
 
 def own_origin(owner) -> None:
@@ -151,7 +137,7 @@ def own_origin(owner) -> None:
 
         return check_origin
 
-    _wrapped(owner, "check_origin", make)
+    PATCHES.wrap(owner, "check_origin", make)
 
 
 def no_browser(module) -> None:

@@ -45,8 +45,9 @@ class Login:
             if page.status == 401:
                 raise self._refused(page)
             return headers
-        if (form := _Form.of(page)) is None:
-            if page.token or page.status < 400:
+        form = None if page.token else _Form.of(page)  # a page of the application may have a field for a password
+        if form is None:
+            if page.status < 400:
                 return dict(headers)  # nobody asks
             raise NeedsCredentials(
                 f"{urlsplit(url).path} asks who comes, and has no form in which a name could be written.",
@@ -55,7 +56,7 @@ class Login:
             )
         action = urljoin(page.url, form.action or page.url)
         answer = await fetch_page(action, cookies, headers=headers, form=form.filled(self.user, self.password))
-        if answer.status >= 400 or _Form.of(answer) is not None:
+        if answer.status >= 400 or (not answer.token and _Form.of(answer) is not None):
             raise self._refused(answer)
         return dict(headers)
 

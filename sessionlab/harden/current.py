@@ -25,7 +25,10 @@ ending_document: ContextVar[Document | None] = ContextVar("ending_document", def
 
 
 def _with_curdoc(original):
-    """Bokeh hands a function its Document and tells nobody else whose it is: now `current_document` knows as well."""
+    """Bokeh hands a function its Document and tells nobody else whose it is: now `current_document` knows as well.
+
+    So it is in Bokeh 3.8 and 3.9. Where `FunctionHandler` sets it by itself, this can go.
+    """
 
     def modify_document(self, doc):
         with set_curdoc(doc):

@@ -222,11 +222,13 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
 def _is_bookkeeping(holder: Holder, sessions: Sequence[int]) -> bool:
     """Whether it is a table of the standard library, or of a framework, that gains an item a session and no more.
 
-    No application put it there. What hangs on a Document, a model, a thread or a task is never one object alone.
+    No application put it there, nor stands on the way to it. What hangs on a Document, a model, a thread or a task is
+    never one object alone.
     """
     number = max(1, sum(sessions))
     return (
         holder.owner in FRAMEWORKS
+        and "app" not in holder.through
         and holder.container
         and not holder.filled
         and holder.bytes / number < BYTES_FLOOR

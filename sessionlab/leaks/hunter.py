@@ -7,6 +7,7 @@ garbage collected, and what is still there is counted. `decision.py` decides, `r
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -80,9 +81,9 @@ def hunt(
     known = read_baseline(baseline) if baseline is not None else frozenset()
     deadline = time.monotonic() + max_seconds
     apps, panel_args = [app] if isinstance(app, str | os.PathLike) else list(app), list(map(str, panel_args))
-    if apps and command is None and (framework or way_of(apps, panel_args).framework) in ("panel", "bokeh"):
-        while panel_args and not panel_args[0].startswith("-"):
-            apps.append(panel_args.pop(0))  # more pages of the same server
+    more = list(itertools.takewhile(lambda word: not word.startswith("-"), panel_args))
+    if more and apps and command is None and (framework or way_of(apps, panel_args).framework) in ("panel", "bokeh"):
+        apps, panel_args = [*apps, *more], panel_args[len(more) :]  # more pages of the same server
     server = serve(
         apps,
         command=command,
@@ -100,15 +101,11 @@ def hunt(
                 found,
                 served=str(server.way),
                 known=known,
-                pages=tuple(map(_path, began.visitors.urls)),
+                pages=tuple(urlsplit(url).path for url in began.visitors.urls),
                 pace=began.visitors.pace.to_dict(),
             )
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
-
-
-def _path(url: str) -> str:
-    return urlsplit(url).path
 
 
 def _raised(server: Server) -> tuple[Raised, ...]:

@@ -60,7 +60,7 @@ class Pace:
         return max(1, int(0.5 / self.busy)) if self.busy > 0.02 else 1000
 
     def to_dict(self) -> dict:
-        return {"page_seconds": round(self.visit, 2), "slowest": round(self.slowest, 2), "busy": round(self.busy, 3)}
+        return {"visit_seconds": round(self.visit, 2), "slowest": round(self.slowest, 2), "busy": round(self.busy, 3)}
 
 
 def look(server, scenario: Scenario, urls: list[str], notes: list[str]) -> Pace:

@@ -61,7 +61,7 @@ class HuntResult:
     pages : the paths of the pages that were visited.
     served : how the application was served, and why so.
     known : signatures of the leaks that a baseline knows: they do not fail.
-    pace : what one visit costs: ``page_seconds`` with what its visitor did, ``slowest`` answer in seconds, and how
+    pace : what one visit costs: ``visit_seconds`` with what its visitor did, ``slowest`` answer in seconds, and how
         ``busy`` an open page keeps the event loop (1 is all the time).
     """
 
