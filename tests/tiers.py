@@ -15,7 +15,8 @@ import time
 import psutil
 import pytest
 
-OF_A_MOMENT = {"git", "ruff", "uname", "ldconfig", "gcc"}  # programs that are no servers
+# programs that are no servers; matplotlib asks the last two for fonts, once on a machine
+OF_A_MOMENT = {"git", "ruff", "uname", "ldconfig", "gcc", "fc-list", "system_profiler"}
 RANKS = {"slow": 1, "server": 2}  # after the notebooks, which are the longest; what takes no time fills the end
 
 
