@@ -25,12 +25,13 @@ def hunt(
     interact: Interact = True,
     framework: Framework = None,
     baseline: Annotated[Path | None, typer.Option(help="leaks that stand in this file do not fail")] = None,
+    live: Annotated[bool, typer.Option(help="also look whether a session grows while it stays open")] = True,
     write_baseline: Annotated[Path | None, typer.Option(help="write the leaks that are found into this file")] = None,
 ) -> None:
     """Is it a leak, how big, who holds it. What stands after -- goes to `panel serve` (or `bokeh serve`).
 
-    Exit code: 0 clean, bounded, or nothing but known leaks; 1 leak or sessions that never expire; 2 undecided; 3 the
-    app could not be run.
+    Exit code: 0 clean, bounded, or nothing but known leaks; 1 leak, sessions that never expire, or a session that
+    grows while it stays open; 2 undecided; 3 the app could not be run.
     """
     from sessionlab import report
     from sessionlab.leaks import hunt as run
@@ -45,6 +46,7 @@ def hunt(
             framework=framework,
             panel_args=context.args,
             baseline=baseline,
+            live=live,
             progress=progress,
         )
     if write_baseline:

@@ -60,7 +60,7 @@ class Limits:
         """Read the mark; raises pytest.UsageError, saying what is wrong with it."""
         known = {"bytes", "objects", "ignore"}
         options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework"}
-        options |= {"command", "baseline"}
+        options |= {"command", "baseline", "live"}
         unknown = set(mark.kwargs) - known - options
         if len(mark.args) != 1 or unknown:
             raise pytest.UsageError(
@@ -87,9 +87,16 @@ class Limits:
 
     def breaches(self, result) -> list:
         """The culprits of a `HuntResult` that the limits do not let pass."""
+        return [*self._left(result), *self._wanted(result.growing)]
+
+    def _wanted(self, culprits) -> list:
+        return [culprit for culprit in culprits if not any(_fits(each, culprit) for each in self.ignore)]
+
+    def _left(self, result) -> list:
+        """Those that hold what sessions left."""
         if result.verdict in ("clean", "bounded"):
             return []
-        left = [culprit for culprit in result.new if not any(_fits(each, culprit) for each in self.ignore)]
+        left = self._wanted(result.new)
         if result.verdict == "never-expires" or (self.bytes is None and self.objects is None):
             return left
         many = [c for c in left if self.objects is not None and c.grows_by > self.objects]
@@ -167,10 +174,11 @@ def explain(limits: Limits, result, breaches: list) -> str:
         f"{limits.app}: {report.HEADLINE[result.verdict]}",
         f"each of {result.sessions} sessions left {report.numbers(result)}; allowed: {', '.join(allowed) or 'nothing'}",
     ]
+    lines += [stays] if (stays := report.live(result)) else []
     for culprit in breaches:
         lines.append("")
         lines += [f"E   {'  ' * depth}{'└ ' if depth else ''}{step}" for depth, step in enumerate(culprit.chain)]
-        lines.append(f"    {report.growth(culprit)}")
+        lines.append(f"    {report.growth(culprit, each='' if culprit in result.growing else ' a session')}")
         lines += [f"    put there at {culprit.location}"] if culprit.location else []
         lines += [f"    what to do: {culprit.advice}"] if culprit.advice else []
     return "\n".join(lines)

@@ -15,6 +15,7 @@ HEADLINE = {
     "never-expires": "sessions never expire",
     "undecided": "undecided: it grows, but not so that it could be judged",
 }
+LIVE = {"steady": "green", "grows": "bold red", "undecided": "yellow"}
 COLOUR = {"clean": "green", "bounded": "green", "leak": "red", "never-expires": "red", "undecided": "yellow"}
 MARK = {"green": "✔", "red": "✘", "yellow": "!"}
 TONE = {"green": "pass", "red": "fail", "yellow": "warn"}  # of the page
@@ -53,7 +54,6 @@ def renderable(result):
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
-    from rich.tree import Tree
 
     colour = COLOUR[result.verdict]
     lines = [Text(HEADLINE[result.verdict], style=f"bold {colour}")]
@@ -61,28 +61,54 @@ def renderable(result):
     lines.append(Text(claim(result), style="dim"))
     lines.append(Text(how(result), style="dim"))
     for culprit in result.new:
-        tree = Tree(Text(culprit.holder, style="bold"))
-        branch = tree
-        for step in culprit.chain[1:]:
-            branch = branch.add(Text(step))
-        lines += [Text(""), tree, *(Text(f"  {line}") for line in _about(culprit))]
+        lines += _drawn(culprit)
+    if stays := live(result):
+        lines += [Text(""), Text(stays, style=LIVE[result.live.verdict])]
+        for culprit in result.growing:
+            lines += _drawn(culprit, each="")
     lines += [Text(line, style="dim") for line in known(result)]
     lines += [Text(f"the application {raised}") for raised in result.errors]
     lines += [Text(f"note: {note}", style="dim") for note in result.notes]
     return Panel(Group(*lines), title=result.app, title_align="left", border_style=colour, expand=False)
 
 
+def _drawn(culprit, each: str = " a session") -> list:
+    """A culprit for a rich console: its chain as a tree, and what there is to say of it."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    tree = Tree(Text(culprit.holder, style="bold"))
+    branch = tree
+    for step in culprit.chain[1:]:
+        branch = branch.add(Text(step))
+    return [Text(""), tree, *(Text(f"  {line}") for line in _about(culprit, each))]
+
+
+def live(result) -> str:
+    """Whether a session that stays open grows, as a sentence; empty where that was not looked at."""
+    found = result.live
+    if found.verdict == "skipped":
+        return ""
+    looked = f"{found.events} events and {found.minutes:.0f} minutes"
+    if found.verdict != "grows":
+        return f"a session that stays open: {found.verdict}, over {looked}"
+    rates = ((found.per_event, "event"), (found.per_minute, "minute"))
+    grows = [f"{size(rate['bytes'])} with every {unit}" for rate, unit in rates if rate["bytes"] or rate["objects"]]
+    return f"a session that stays open grows: {', '.join(grows)}, over {looked}"
+
+
 def known(result) -> list[str]:
     """The leaks that the baseline knows, a line each."""
-    culprits = [culprit for culprit in result.culprits if culprit not in result.new]
+    new = (*result.new, *result.growing)
+    culprits = [culprit for culprit in (*result.culprits, *result.live.culprits) if culprit not in new]
     return [f"known: {culprit.holder} {growth(culprit)}" for culprit in culprits]
 
 
-def growth(culprit) -> str:
-    """What a culprit adds with each session, in words."""
+def growth(culprit, each: str = " a session") -> str:
+    """What a culprit adds with each session, in words; or with each event or minute, which is said elsewhere."""
     if culprit.grows_by == culprit.bytes:  # memory, or one value that grows: nothing is counted but bytes
-        return f"grows by {size(culprit.bytes)} a session"
-    grows = f"grows by {culprit.grows_by:.3g} a session"
+        return f"grows by {size(culprit.bytes)}{each}"
+    grows = f"grows by {culprit.grows_by:.3g}{each}"
     return f"{grows}, {size(culprit.bytes)} of Python objects" if culprit.bytes >= 1 else grows
 
 
@@ -91,8 +117,8 @@ def elsewhere(culprit) -> bool:
     return culprit.report_to.partition(" ")[0] not in ("", culprit.owner, culprit.owner.replace("_", "-"))
 
 
-def _about(culprit) -> list[str]:
-    lines = [growth(culprit), f"belongs to: {culprit.owner}"]
+def _about(culprit, each: str = " a session") -> list[str]:
+    lines = [growth(culprit, each), f"belongs to: {culprit.owner}"]
     if elsewhere(culprit):
         lines.append(f"report to: {culprit.report_to}")
     if culprit.location:
@@ -124,18 +150,27 @@ def fragment(result) -> str:
         f"<div style='opacity:.7'>{html.escape(how(result))}</div>",
     ]
     for culprit in result.new:
-        arrow = "<span style='opacity:.6'>&nbsp;&#10230;&nbsp;</span>"
-        boxes = [
-            "<span style='display:inline-block;border:1px solid currentColor;border-radius:4px;padding:1px 6px;"
-            f"margin:2px 0;{'font-weight:bold' if place == 0 else ''}'>{html.escape(step)}</span>"
-            for place, step in enumerate(culprit.chain)
-        ]
-        parts.append(f"<div style='margin-top:10px'>{arrow.join(boxes)}</div>")
-        parts += [f"<div style='padding-left:8px'>{html.escape(line)}</div>" for line in _about(culprit)]
+        parts += _boxes(culprit)
+    if stays := live(result):
+        parts.append(f"<div style='margin-top:10px'>{html.escape(stays)}</div>")
+        for culprit in result.growing:
+            parts += _boxes(culprit, each="")
     parts += [f"<div style='opacity:.7'>{html.escape(line)}</div>" for line in known(result)]
     parts += [f"<div>the application {html.escape(str(raised))}</div>" for raised in result.errors]
     parts += [f"<div style='opacity:.7'>note: {html.escape(note)}</div>" for note in result.notes]
     return "\n".join([*parts, "</div>"])
+
+
+def _boxes(culprit, each: str = " a session") -> list[str]:
+    """A culprit as HTML: its chain as boxes, and what there is to say of it."""
+    arrow = "<span style='opacity:.6'>&nbsp;&#10230;&nbsp;</span>"
+    boxes = [
+        "<span style='display:inline-block;border:1px solid currentColor;border-radius:4px;padding:1px 6px;"
+        f"margin:2px 0;{'font-weight:bold' if place == 0 else ''}'>{html.escape(step)}</span>"
+        for place, step in enumerate(culprit.chain)
+    ]
+    lines = [f"<div style='padding-left:8px'>{html.escape(line)}</div>" for line in _about(culprit, each)]
+    return [f"<div style='margin-top:10px'>{arrow.join(boxes)}</div>", *lines]
 
 
 def page(result) -> str:
@@ -149,6 +184,7 @@ def page(result) -> str:
         claim=claim(result),
         how=how(result),
         known=known(result),
+        live=live(result),
         elsewhere=elsewhere,
         size=size,
         growth=growth,

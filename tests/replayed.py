@@ -17,7 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from sessionlab import hunt
+from hunting import hunt
+
 from sessionlab.leaks import decision, hunter, outcome
 from sessionlab.leaks.advice import holders_in
 from sessionlab.leaks.outcome import Evidence

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hunting import hunt
 
-from sessionlab import hunt, report
+from sessionlab import report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
 from sessionlab.leaks import hunter, visitors
 from sessionlab.loopback import free_port

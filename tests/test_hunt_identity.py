@@ -141,7 +141,7 @@ def test_a_library_that_subscribes_is_told_and_once_known_it_does_not_fail(tmp_p
     app.write_text("import panel as pn\nimport shelf_ui\npage = shelf_ui.Page()\npn.Column('# Page').servable()\n")
     monkeypatch.setenv("PYTHONPATH", str(place.parent))
     file = tmp_path / "known.json"
-    command = ["hunt", str(app), "--json", "--sessions", "16"]
+    command = ["hunt", str(app), "--json", "--sessions", "16", "--no-live"]
     first = CliRunner().invoke(cli, [*command, "--write-baseline", str(file)])
     found = json.loads(first.stdout)
     (culprit,) = found["culprits"]

@@ -9,8 +9,9 @@ import sys
 import textwrap
 
 import pytest
+from hunting import hunt
 
-from sessionlab import audit, hunt, report
+from sessionlab import audit, report
 from sessionlab.capacity import load
 from sessionlab.errors import AppFailed
 

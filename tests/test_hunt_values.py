@@ -10,8 +10,9 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
+from hunting import hunt
 
-from sessionlab import hunt, report
+from sessionlab import report
 from sessionlab.agent import names, values
 
 

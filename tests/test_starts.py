@@ -12,11 +12,11 @@ import textwrap
 
 import psutil
 import pytest
+from hunting import hunt
 
 from sessionlab import get_page, serve, visit
 from sessionlab.client.scenario import Scenario, use_widgets
 from sessionlab.errors import InvalidOption, PortTaken, ServerNotReady, SessionLabError
-from sessionlab.leaks import hunt
 from sessionlab.loopback import HOST, free_port, port_is_free
 
 pytestmark = [

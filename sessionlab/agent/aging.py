@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+
+from sessionlab.agent.plain import own_dict
 
 CLOCKS = ("time", "monotonic", "perf_counter")
 
@@ -19,11 +22,7 @@ def install(agent) -> None:
     async def post_age(ask) -> dict:
         """Let ``seconds`` pass on the clocks of this process, at once."""
         seconds = ask.number("seconds")
-        moved = {id(clock): _ahead(clock, seconds) for clock in (getattr(time, name) for name in CLOCKS)}
-        for module in list(sys.modules.values()):
-            for name, thing in list(getattr(module, "__dict__", {}).items()):
-                if id(thing) in moved:
-                    setattr(module, name, moved[id(thing)])
+        move_clocks(lambda: seconds)
         for server in agent.servers:  # Bokeh dates tokens by another clock than Panel
             if hasattr(server, "_session_token_expiration"):  # FastAPI's have 300 s, which nobody can change
                 server._session_token_expiration += round(seconds)
@@ -32,5 +31,14 @@ def install(agent) -> None:
     agent.extra["post_age"] = post_age
 
 
-def _ahead(clock, seconds: float):
-    return lambda: clock() + seconds
+def move_clocks(ahead: Callable[[], float]) -> None:
+    """Let the clocks of the ``time`` module be so many seconds ahead, now and later."""
+    moved = {id(clock): _ahead(clock, ahead) for clock in (getattr(time, name) for name in CLOCKS)}
+    for module in list(sys.modules.values()):
+        for name, thing in list(own_dict(module).items()):
+            if id(thing) in moved:
+                setattr(module, name, moved[id(thing)])
+
+
+def _ahead(clock, ahead: Callable[[], float]):
+    return lambda: clock() + ahead()

@@ -53,14 +53,13 @@ class Group:
             return False
         way = walk.path(self.place)
         return any(
-            is_a(thing, CONTAINERS) and ledger.grew(thing)[-1:] > [0] and not is_namespace(way[: place + 1])
+            is_a(thing, CONTAINERS) and ledger.goes_on(ledger.grew(thing)) and not is_namespace(way[: place + 1])
             for place, thing in enumerate(way[:-1])
         )
 
-    @property
-    def plausible(self) -> bool:
+    def plausible(self, ledger: Ledger) -> bool:
         """Not only the newest of something, or the rest of something that has ended."""
-        return len(self.tops) > 4 or all(self.below) or any(self.items)
+        return len(self.tops) > 4 or ledger.throughout(self.below) or any(self.items)
 
     @property
     def gained(self) -> int:

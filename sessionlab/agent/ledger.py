@@ -31,9 +31,11 @@ MOST = 3  # windows that are kept apart; older ones become part of what is old
 class Ledger:
     """``old`` ids, one set of ids in ``cohorts`` per window; container ``lengths``, the ``ends`` of lists (two ids as
     one number) and numbers of objects by type (``types``) at each of its ends; a weak reference (``refs``) to every
-    instance, by its id."""
+    instance, by its id. ``kinds`` says what each window is one of: what grows does so in all that are alike."""
 
-    def __init__(self):
+    def __init__(self, most: int = MOST):
+        self.most = most
+        self.kinds: list[str] = []
         self.old: set[int] = set()
         self.cohorts: list[set[int]] = []
         self.lengths: list[dict[int, int]] = []
@@ -41,8 +43,8 @@ class Ledger:
         self.types: list[dict[int, int]] = []
         self.refs: dict[int, weakref.ref] = {}
 
-    def turn(self) -> int:
-        """Close the window that runs and open the next; return how many objects were born in it and are there.
+    def turn(self, kind: str = "") -> int:
+        """Close the window that runs, one of this ``kind``, and open the next; return how many objects it has left.
 
         The first call opens the first window. The caller has collected garbage.
         """
@@ -62,11 +64,13 @@ class Ledger:
         self.old &= ids
         newborn = ids.difference(self.old, *self.cohorts)
         self.cohorts = [cohort & ids for cohort in self.cohorts] + [newborn]
+        self.kinds.append(kind)
         self.lengths.append(lengths)
         self.ends.append(ends)
         self.types.append(types)
-        if len(self.cohorts) > MOST:
+        if len(self.cohorts) > self.most:
             self.old |= self.cohorts.pop(0)
+            self.kinds.pop(0)
             self.lengths.pop(0)
             self.ends.pop(0)
             self.types.pop(0)
@@ -75,6 +79,7 @@ class Ledger:
     def reopen(self) -> None:
         """Take back the end of the newest window: what is born or dies from now on belongs to it."""
         self.cohorts.pop()
+        self.kinds.pop()
         self.lengths.pop()
         self.ends.pop()
         self.types.pop()
@@ -128,6 +133,14 @@ class Ledger:
             sum(max(0, after.get(n, 0) - before.get(n, 0)) for n in numbers)
             for before, after in itertools.pairwise(self.types)
         ]
+
+    def throughout(self, gains: list[int]) -> bool:
+        """Whether there are gains in every window of some kind."""
+        return any(all(g for g, k in zip(gains, self.kinds, strict=True) if k == kind) for kind in set(self.kinds))
+
+    def goes_on(self, gains: list[int]) -> bool:
+        """Whether there are gains in the newest window of some kind."""
+        return any(gain > 0 for gain in dict(zip(self.kinds, gains, strict=True)).values())
 
     def net(self) -> list[int]:
         """How many more objects of any type there were at the end of each window than at its begin."""

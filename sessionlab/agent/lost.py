@@ -47,7 +47,7 @@ def lost_row(walk: Walk, ledger: Ledger, running: list[collections.Counter]) -> 
     below = capped(kinds, ledger)
     below = [max(0, min(pair)) for pair in zip(below, ledger.net(), strict=True)]
     called = [after[ATEXIT] - before[ATEXIT] for before, after in itertools.pairwise(running)]
-    if not lost or not (all(below) or all(n > 0 for n in called)):
+    if not lost or not (ledger.throughout(below) or all(n > 0 for n in called)):
         return None
     ids = {id(x) for x in lost}
     held: set[int] = set()

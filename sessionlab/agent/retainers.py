@@ -12,6 +12,7 @@ import atexit
 import collections
 import contextlib
 import contextvars
+import gc
 import itertools
 import re
 import sys
@@ -21,7 +22,7 @@ import weakref
 from sessionlab.agent import caches, names, source, values
 from sessionlab.agent.at_work import AtWork
 from sessionlab.agent.bounds import length_of
-from sessionlab.agent.census import settle
+from sessionlab.agent.census import heap_in_use, settle
 from sessionlab.agent.graph import Walk
 from sessionlab.agent.groups import Group, groups_of, kind_of_edge
 from sessionlab.agent.ledger import Ledger
@@ -96,21 +97,29 @@ class Retainers:
         }
 
     async def turn(self, ask) -> dict:
-        """Close a window and open the next; or close the newest ``again``, as it is now.
+        """Close a window of a ``kind`` and open the next; or close the newest ``again``, as it is now.
 
-        What was remembered of the last look is forgotten: it would be counted.
+        ``anew`` begins with no window, and keeps so many apart. What was remembered of the last look is forgotten: it
+        would be counted.
+
+        Returns the ``heap`` in bytes and the number of ``objects`` before and after: what the ledger itself takes lies
+        between.
         """
         self._growing = {}
         caches.forget()
         source.forget()
         await settle()
+        before = heap_in_use(), len(gc.get_objects())
         if ask.flag("again"):
             self.ledger.reopen()
             self._running.pop()
-        self.ledger.turn()
+        if anew := round(ask.number("anew")):
+            self.ledger, self._running = Ledger(anew), []
+        self.ledger.turn(ask.text("kind"))
         self._at_work.mark()
         self._running = [*self._running, count_running()][-len(self.ledger.lengths) :]
-        return {}
+        after = heap_in_use(), len(gc.get_objects())
+        return {"heap": [before[0], after[0]], "objects": [before[1], after[1]]}
 
     async def trace(self, ask) -> dict:
         """Follow the application's lines, watching what `holders` found last; or stop, and say what was seen."""
@@ -153,7 +162,7 @@ class Retainers:
 
 def _rows(walk: Walk, ledger: Ledger, files: tuple[str, ...], running: list) -> tuple[list[dict], float, dict]:
     """A row per holder, the mean size in bytes of the small blocks that stayed, and what to watch by name."""
-    groups = [group for group in groups_of(walk, ledger, running) if group.plausible]
+    groups = [group for group in groups_of(walk, ledger, running) if group.plausible(ledger)]
     groups = [group for group in groups if not group.consequence(walk, ledger)]
     groups.sort(key=lambda group: -group.weight)
     groups = groups[:MOST_ROWS]
@@ -161,7 +170,7 @@ def _rows(walk: Walk, ledger: Ledger, files: tuple[str, ...], running: list) -> 
     sizes: list[tuple[int, int]] = []
     for group in groups:
         group.cap(walk, ledger, trees)
-    groups = [group for group in groups if group.plausible]
+    groups = [group for group in groups if group.plausible(ledger)]
     rows = [row_of(walk, group, trees, sizes) for group in groups]
     growing = {}
     for row, group in zip(rows, groups, strict=True):  # the heaviest of those that share a name

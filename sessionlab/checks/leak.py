@@ -38,6 +38,7 @@ async def run(bench: Bench, seconds: float) -> None:
             framework=bench.framework,
             panel_args=bench.flags.served,
             env=dict(bench.env),
+            live=False,
             progress=progress,
         )
     except SessionLabError as error:

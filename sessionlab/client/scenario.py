@@ -33,6 +33,9 @@ MOST_WIDGETS = 12  # of a page that are used by default
 PATIENCE = 15.0  # seconds for every answer of a server that is not slow
 # what a figure tells the server when it is looked at closely; sent only where somebody listens
 POINTER = {"tap", "doubletap", "press", "mousemove", "mouseenter", "mouseleave"}
+SELECTING = ("TapTool", "BoxSelectTool", "LassoSelectTool")
+# what a plot of Plotly tells of the pointer, the axes and what was clicked
+PLOTLY = ("hover_data", "click_data", "relayout_data")
 
 
 async def _close(session: Session) -> None:
@@ -147,12 +150,17 @@ async def use_widgets(session: Session, note: Callable[[str], Awaitable] | None 
             used = True
         if used and note:
             await note(f"{widget.kind} {widget.name or widget.type!r}")
-    for figure in [m for m in session.models.values() if m.short_type == "Figure"][:4]:
+    for figure in figures(session):
         if session.closed:
             return
         with contextlib.suppress(SessionLabError, TypeError, KeyError):
             if await point_at(session, figure) and note:
                 await note("figure")
+
+
+def figures(session: Session) -> list:
+    """The first plots of a page, Bokeh's (which HoloViews draws with) and Plotly's."""
+    return [m for m in session.models.values() if m.short_type in ("Figure", "PlotlyPlot")][:4]
 
 
 def varied(widgets: list) -> list:
@@ -169,22 +177,71 @@ def _is_number(edge: object) -> TypeGuard[float]:
     return isinstance(edge, int | float) and not isinstance(edge, bool)
 
 
-async def point_at(session: Session, figure) -> bool:
-    """Zoom a figure a little and send the pointer events that it listens to; False if there was nothing to do."""
+async def point_at(session: Session, figure, back: bool = False) -> bool:
+    """Zoom a figure a little, or ``back``, select in it, and send the pointer events that it listens to.
+
+    False if there was nothing to do.
+    """
+    if figure.short_type == "PlotlyPlot":
+        return await _point_at_plotly(session, figure, back)
     done = False
+    reach: dict[str, float] = {"x0": 0, "x1": 1, "y0": 0, "y1": 1}
     middle = {}
     for axis in ("x_range", "y_range"):
         scale = session.document.model(figure.attributes.get(axis)) if figure.attributes.get(axis) else None
-        low, high = (session.value(scale, name) if scale else None for name in ("start", "end"))
-        if scale is None or not _is_number(low) or not _is_number(high):
+        if scale is None:
+            continue
+        low, high = (session.value(scale, name) for name in ("start", "end"))
+        if scale.short_type == "Range1d":  # the server leaves out what is as usual
+            low, high = 0 if low is None else low, 1 if high is None else high
+        if not _is_number(low) or not _is_number(high):
             continue
         middle[axis[0]] = (low + high) / 2
         if scale.short_type == "Range1d" and high > low:
-            await session.set(scale, start=low + (high - low) / 20, end=high - (high - low) / 20)
+            part = (low - high) / 18 if back else (high - low) / 20
+            low, high = low + part, high - part
+            await session.set(scale, start=low, end=high)
             done = True
-    listened = session.document.decode(figure.attributes.get("subscribed_events") or [])
-    place = {"sx": 100, "sy": 100, "x": middle.get("x", 0.5), "y": middle.get("y", 0.5)}
-    for name in sorted(POINTER & set(listened)):
+        if scale.short_type == "Range1d":
+            reach |= {f"{axis[0]}0": low, f"{axis[0]}1": high}
+    listened = set(session.document.decode(figure.attributes.get("subscribed_events") or []))
+    place = {"sx": 90 if back else 100, "sy": 100, "x": middle.get("x", 0.5), "y": middle.get("y", 0.5)}
+    for name in sorted(POINTER & listened):
         await session.event(name, figure, **place, modifiers={"shift": False, "ctrl": False, "alt": False})
         done = True
-    return done
+    if "rangesupdate" in listened:
+        await session.event("rangesupdate", figure, **reach)
+        done = True
+    if "selectiongeometry" in listened:
+        box = {"type": "rect", "sx0": 10, "sx1": 100, "sy0": 10, "sy1": 100, **reach}
+        await session.event("selectiongeometry", figure, geometry=box, final=True)
+        done = True
+    return await _select(session, figure, back) or done
+
+
+async def _select(session: Session, figure, back: bool) -> bool:
+    """Select the first item of what a figure draws, or nothing, where it has a tool to select with."""
+    tools = [tool for bar in _behind(session, figure, "toolbar") for tool in _behind(session, bar, "tools")]
+    if any(tool.short_type in SELECTING for tool in tools):
+        for renderer in _behind(session, figure, "renderers"):
+            for source in _behind(session, renderer, "data_source"):
+                for selected in _behind(session, source, "selected"):
+                    await session.set(selected, indices=[] if back else [0])
+                    return True
+    return False
+
+
+def _behind(session: Session, model, name: str) -> list:
+    """The models that an attribute refers to: a list of them, or one."""
+    references = model.attributes.get(name) or []
+    listed = references if isinstance(references, list) else [references]
+    return [found for reference in listed if (found := session.document.model(reference)) is not None]
+
+
+async def _point_at_plotly(session: Session, plot, back: bool) -> bool:
+    point = {"curveNumber": 0, "pointNumber": int(back), "pointIndex": int(back), "x": int(back), "y": 1}
+    axes = {"xaxis.range[0]": 0, "xaxis.range[1]": 1 + back}
+    values = ({"points": [point]}, {"points": [point]}, axes)
+    for name, value in zip(PLOTLY, values, strict=True):
+        await session.set(plot, **{name: value})
+    return True

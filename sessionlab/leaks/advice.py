@@ -165,6 +165,22 @@ CONSEQUENCES = re.compile(
 )
 
 
+# the same within a session that stays open; the first pattern that fits a holder's name
+WHILE_OPEN = (
+    (
+        r"^on the page",
+        "the page grows with every {unit}: replace what it shows, or bound it, as stream(…, rollover=1000) does.",
+    ),
+    (
+        r"watchers|[Ss]ubscribers|_callbacks|handlers",
+        "every {unit} registers one more callback: register once, outside of it, or unwatch() the one before.",
+    ),
+    (r"Thread|Timer", "every {unit} starts one more: keep it, and let it end before the next."),
+    (r"event loop|^task|Periodic", "every {unit} starts one more: keep it, and cancel() or stop() it."),
+    (r"cache", "give the cache a bound: @pn.cache(max_items=…), lru_cache(maxsize=…)."),
+)
+
+
 LAB = re.compile(r"\bsessionlab\.agent\b")  # what the lab holds in the served process
 FIELDS = {field.name for field in dataclasses.fields(Holder)}
 
@@ -190,6 +206,14 @@ def advice_for(holder: Holder) -> str:
     if holder.owner == "app":
         return "remove the session's entry in pn.state.on_session_destroyed, or give the container a bound."
     return ""
+
+
+def advice_while_open(holder: str, unit: str) -> str:
+    """What to do about a holder that gains something with every ``unit``, event or minute, of an open session."""
+    for pattern, advice in WHILE_OPEN:
+        if re.search(pattern, holder):
+            return advice.format(unit=unit)
+    return f"something is kept with every {unit}: give it a bound, such as collections.deque(maxlen=…)."
 
 
 def marked_line(holder: Holder, files: Sequence[str]) -> str:

@@ -20,9 +20,10 @@ from sessionlab.leaks import decision, outcome
 from sessionlab.leaks.advice import holders_in
 from sessionlab.leaks.decision import Finding, Holder, Judgement
 from sessionlab.leaks.identity import read_baseline
+from sessionlab.leaks.living import live as look_at_living
 from sessionlab.leaks.outcome import Evidence
 from sessionlab.leaks.preflight import explained, look
-from sessionlab.leaks.result import Batch, HuntResult
+from sessionlab.leaks.result import Batch, HuntResult, Live
 from sessionlab.leaks.visitors import Visitors
 from sessionlab.programs import way_of
 from sessionlab.raised import Raised, in_hooks, uncaught
@@ -52,6 +53,7 @@ def hunt(
     panel_args: Sequence[str] = (),
     env: dict[str, str] | None = None,
     baseline: str | os.PathLike | None = None,
+    live: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> HuntResult:
     """Open and end sessions of ``app`` until it is plain whether it keeps something of each.
@@ -68,6 +70,7 @@ def hunt(
     panel_args : further arguments of ``panel serve`` or ``bokeh serve``, or of the program.
     env : environment variables for the server, besides those of this process.
     baseline : a file of leaks that are known, from `HuntResult.write_baseline`: they do not fail.
+    live : also look whether a session grows while it stays open, with events and with time; False leaves that out.
     progress : called with the name of the phase and the part of the whole that is done.
 
     Raises a SessionLabError when the application could not be run; nothing is left behind then.
@@ -79,7 +82,8 @@ def hunt(
     if not isinstance(scenario, Scenario):
         scenario = Scenario.load(scenario, interact) if scenario else Scenario.default(interact)
     known = read_baseline(baseline) if baseline is not None else frozenset()
-    deadline = time.monotonic() + max_seconds
+    started = time.monotonic()
+    deadline = started + max_seconds
     apps, panel_args = [app] if isinstance(app, str | os.PathLike) else list(app), list(map(str, panel_args))
     more = list(itertools.takewhile(lambda word: not word.startswith("-"), panel_args))
     if more and apps and command is None and (framework or way_of(apps, panel_args).framework) in ("panel", "bokeh"):
@@ -96,9 +100,15 @@ def hunt(
     with server:
         try:
             began = _Hunt(server, scenario, deadline, sessions, progress or (lambda phase, part: None))
-            found = dataclasses.replace(began.run(), errors=_raised(server))
+            found = began.run()
+            notes: list[str] = []
+            stays = _stays_open(began, found, notes) if live else Live()
             return dataclasses.replace(
                 found,
+                live=stays,
+                notes=(*found.notes, *notes),
+                seconds=time.monotonic() - started,
+                errors=_raised(server),
                 served=str(server.way),
                 known=known,
                 pages=tuple(urlsplit(url).path for url in began.visitors.urls),
@@ -106,6 +116,17 @@ def hunt(
             )
         except (ProbeSilent, ServerGone) as error:
             raise explained(server, error) from error
+
+
+def _stays_open(began: _Hunt, found: HuntResult, notes: list[str]) -> Live:
+    """What becomes of a session that stays open, where it can be told from those that others left."""
+    if found.verdict == "never-expires":
+        notes.append("live: the sessions that never expire go on beside one that stays open: mend that first.")
+        return Live()
+    began.progress("a session that stays open", 0.95)
+    stays = look_at_living(began.visitors, began.deadline, notes)
+    began.progress("done", 1.0)
+    return stays
 
 
 def _raised(server: Server) -> tuple[Raised, ...]:
@@ -188,7 +209,6 @@ class _Hunt:
             judgement = dataclasses.replace(judgement, verdict="undecided")
         if judgement.verdict == "undecided" and self._left() < 1:
             self.seen.notes.append("the time was up before it was plain: give more with --max-seconds.")
-        self.progress("done", 1.0)
         return outcome.result(self.seen.close(self.probe), judgement)
 
     def _be_patient(self, seconds: float) -> None:

@@ -52,5 +52,6 @@ def read_baseline(file: str | os.PathLike) -> frozenset[str]:
 def write_baseline(result, file: str | os.PathLike) -> None:
     """Write the leaks of a `HuntResult` into ``file``: later hunts take them for known. Raises OSError."""
     known = ("signature", "holder", "owner", "report_to")
-    leaks = [{name: getattr(culprit, name) for name in known} for culprit in result.culprits] if result.fails else []
+    found = [*(result.culprits if result.fails else ()), *result.live.culprits]
+    leaks = [{name: getattr(culprit, name) for name in known} for culprit in found]
     Path(file).write_text(json.dumps({"version": VERSION, "leaks": leaks}, indent=2) + "\n", "utf-8")

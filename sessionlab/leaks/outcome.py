@@ -62,6 +62,22 @@ class Evidence:
 
 def result(seen: Evidence, judgement: Judgement) -> HuntResult:
     """The result of a hunt that came to this judgement."""
+    culprits = culprits_of(seen, judgement)
+    for finding in judgement.of("residue"):
+        each = finding.holder.bytes / max(1, sum(seen.sizes[-len(finding.holder.below) :]))
+        seen.notes.append(f"{finding.holder.holder} gains {each:.0f} B a session: {finding.why}.")
+    seen.notes += _names_that_are_gone(seen.events)
+    if seen.odd:
+        seen.notes.append(
+            f"{seen.odd} objects raised when they were looked into: what they hold was told by Python alone."
+        )
+    if judgement.why and judgement.verdict == "undecided":
+        seen.notes.append(judgement.why + ".")
+    return _made(seen, judgement.verdict, culprits)
+
+
+def culprits_of(seen: Evidence, judgement: Judgement) -> tuple[Culprit, ...]:
+    """Who is to be named for this judgement, the worst first."""
     culprits = [_culprit(seen, f) for f in judgement.of("leak" if judgement.verdict == "leak" else "bounded")]
     if judgement.verdict == "bounded":
         culprits += [_culprit(seen, f) for f in judgement.of("ends")]
@@ -82,20 +98,10 @@ def result(seen: Evidence, judgement: Judgement) -> HuntResult:
                 judgement.memory.rate,
             )
         ]
-    for finding in judgement.of("residue"):
-        each = finding.holder.bytes / max(1, sum(seen.sizes[-len(finding.holder.below) :]))
-        seen.notes.append(f"{finding.holder.holder} gains {each:.0f} B a session: {finding.why}.")
-    seen.notes += _names_that_are_gone(seen.events)
-    if seen.odd:
-        seen.notes.append(
-            f"{seen.odd} objects raised when they were looked into: what they hold was told by Python alone."
-        )
-    if judgement.why and judgement.verdict == "undecided":
-        seen.notes.append(judgement.why + ".")
     merged: dict[str, Culprit] = {}
     for culprit in sorted(culprits, key=lambda c: -c.bytes):
         merged.setdefault(culprit.holder, _named(seen, culprit))
-    return _made(seen, judgement.verdict, tuple(merged.values())[:MOST])
+    return tuple(merged.values())[:MOST]
 
 
 def _culprit(seen: Evidence, finding: Finding) -> Culprit:

@@ -35,6 +35,33 @@ class Culprit:
 
 
 @dataclass(frozen=True)
+class Live:
+    """Whether sessions that stay open grow: with what their users do, or with time.
+
+    ``verdict``: steady, grows, undecided, or skipped. ``events``: how many were sent in the windows; ``minutes``: how
+    long their pages stood open, by the server's clock. ``per_event`` and ``per_minute``: bytes and objects that these
+    added; 0 where nothing grows. ``culprits``: who holds it, with their growth per event or per minute.
+    """
+
+    verdict: str = "skipped"
+    events: int = 0
+    minutes: float = 0.0
+    per_event: Mapping[str, float] = field(default_factory=lambda: {"bytes": 0.0, "objects": 0.0})
+    per_minute: Mapping[str, float] = field(default_factory=lambda: {"bytes": 0.0, "objects": 0.0})
+    culprits: tuple[Culprit, ...] = ()
+
+    def to_dict(self) -> dict:
+        return {
+            "verdict": self.verdict,
+            "events": self.events,
+            "minutes": round(self.minutes, 2),
+            "per_event": {name: round(value, 2) for name, value in self.per_event.items()},
+            "per_minute": {name: round(value, 2) for name, value in self.per_minute.items()},
+            "culprits": [culprit.to_dict() for culprit in self.culprits],
+        }
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some sessions of one window, and what each of them left on average: ``bytes`` of heap, ``objects``."""
 
@@ -60,6 +87,7 @@ class HuntResult:
     errors : what the application raised meanwhile and nobody caught; it does not end a hunt.
     pages : the paths of the pages that were visited.
     served : how the application was served, and why so.
+    live : whether a session that stays open grows; ``skipped`` where that was not looked at.
     known : signatures of the leaks that a baseline knows: they do not fail.
     pace : what one visit costs: ``visit_seconds`` with what its visitor did, ``slowest`` answer in seconds, and how
         ``busy`` an open page keeps the event loop (1 is all the time).
@@ -80,10 +108,11 @@ class HuntResult:
     served: str = ""
     pace: Mapping[str, float] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    live: Live = Live()
 
     @property
     def fails(self) -> bool:
-        """Whether the verdict is one that something has to be done about."""
+        """Whether sessions leave something behind that something has to be done about."""
         return EXIT[self.verdict] == 1
 
     @property
@@ -92,7 +121,14 @@ class HuntResult:
         return tuple(culprit for culprit in self.culprits if culprit.signature not in self.known)
 
     @property
+    def growing(self) -> tuple[Culprit, ...]:
+        """What a session that stays open gains, as far as the baseline does not know it."""
+        return tuple(culprit for culprit in self.live.culprits if culprit.signature not in self.known)
+
+    @property
     def exit_code(self) -> int:
+        if self.growing:
+            return 1
         return 0 if self.fails and self.culprits and not self.new else EXIT[self.verdict]
 
     def write_baseline(self, file) -> None:
@@ -113,7 +149,8 @@ class HuntResult:
             "culprits": [culprit.to_dict() for culprit in self.culprits],
             "errors": [raised.to_dict() for raised in self.errors],
             "served": self.served,
-            "known": [culprit.signature for culprit in self.culprits if culprit.signature in self.known],
+            "known": [each.signature for each in (*self.culprits, *self.live.culprits) if each.signature in self.known],
+            "live": self.live.to_dict(),
             "pages": list(self.pages),
             "pace": dict(self.pace),
             "versions": dict(self.versions),

@@ -76,10 +76,8 @@ class Visitors:
     def empty(self, patience: float) -> tuple:
         """Discard every session; those that are still there when none was let go for ``patience`` seconds."""
         probe, pause = self.server.probe, threading.Event()  # nobody sets it: it only waits
-        last, left = time.monotonic(), None
-        # what a visitor did last may still be on its way: Panel takes in an edit some 50 ms later
-        while self._ask_pace(0)["soon"] and time.monotonic() - last < SOON:
-            pause.wait(0.02)
+        left = None
+        self._take_in()
         if self.linger:
             self.server.pass_time(self.linger)
         last = time.monotonic()
@@ -93,6 +91,17 @@ class Visitors:
             if time.monotonic() - last > patience or time.monotonic() > self.deadline:
                 return sessions
             pause.wait(0.1)
+
+    def _take_in(self) -> None:
+        """Wait for what a visitor did last: Panel takes in an edit some 50 ms later."""
+        begin, pause = time.monotonic(), threading.Event()
+        while self._ask_pace(0)["soon"] and time.monotonic() - begin < SOON:
+            pause.wait(0.02)
+
+    def settle(self) -> None:
+        """Wait until what visitors began has ended, though their pages stay open; not for what works on and on."""
+        self._take_in()
+        self.rest()
 
     def rest(self, seconds: float = A_WHILE) -> None:
         """Wait for what works a moment longer than its session; not for what has worked for so many seconds."""
