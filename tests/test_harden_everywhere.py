@@ -33,10 +33,11 @@ pytestmark = [
 
 PAGE = """
 import panel as pn
-from sessionlab.harden import block_expiration, on_session_destroyed, reconnect, recover_inputs, session_locals
+from sessionlab.harden import block_expiration, on_session_destroyed, persist, reconnect, recover_inputs, session_locals
 
 def page():
     count = pn.widgets.IntInput(name="Count", value=0)
+    kept = pn.widgets.TextInput(name="Kept")
     own = session_locals()
     own.number = 7
     on_session_destroyed(lambda context, number: print("ended with", number, flush=True), own.number)
@@ -44,10 +45,12 @@ def page():
     def add(event):
         with block_expiration(linger=60):
             count.value += session_locals().number
+            kept.value = "in the store"
 
     reconnect()
     recover_inputs(count)
-    return pn.Column(pn.widgets.Button(name="Add", on_click=add), count)
+    persist(kept)
+    return pn.Column(pn.widgets.Button(name="Add", on_click=add), count, kept)
 """
 SERVED = PAGE + "\npage().servable()\n"
 PROCESS = """
@@ -101,7 +104,9 @@ WAYS = {
 
 
 OUTCOMES: dict[tuple[str, str], str] = {}  # function, column of the table -> what it did
-OF_A_SESSION = ["block_expiration", "on_session_destroyed", "session_locals", "reconnect", "recover_inputs"]
+OF_A_SESSION = [
+    "block_expiration", "on_session_destroyed", "session_locals", "reconnect", "recover_inputs", "persist"
+]  # fmt: skip
 OF_A_PROCESS = ["SessionLimits", "drain", "metrics"]
 
 
@@ -120,7 +125,8 @@ def start(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.format(port=free_port()) if "{port}" in text else text)
         app = path.parent if path.name == "main.py" else path
-        return serve(app, lifetime=60, check=30, env={"BOKEH_SECRET_KEY": "of a test"}, **options)
+        env = {"BOKEH_SECRET_KEY": "of a test", "SESSIONLAB_STORE": str(tmp_path / "store")}
+        return serve(app, lifetime=60, check=30, env=env, **options)
 
     return start
 
@@ -155,6 +161,8 @@ async def test_what_belongs_to_a_session_works(start, browser, way):
             server.log.wait_for("ended with 7", timeout=5)  # on_session_destroyed
             wire.restore()
             await tab.page.get_by_text("your session had ended").wait_for(timeout=15_000)
+            await tab.page.get_by_text("what you had entered is back").wait_for(timeout=15_000)  # persist
+            assert await tab.value("Kept") == "in the store"
             await tab.page.wait_for_function(COUNTED)  # recover_inputs
             assert len(server.probe.sessions()) == 1
         assert not [line for line in server.read_log() if "Traceback" in line]
@@ -231,7 +239,7 @@ def in_the_chapter() -> list[list[str]]:
 CALLS = """
 import panel as pn
 from sessionlab.harden import (
-    SessionLimits, block_expiration, drain, on_session_destroyed, reconnect, recover_inputs, session_locals)
+    SessionLimits, block_expiration, drain, on_session_destroyed, persist, reconnect, recover_inputs, session_locals)
 
 def block():
     with block_expiration():
@@ -246,6 +254,7 @@ calls = dict(
     session_locals=session_locals,
     reconnect=reconnect,
     recover_inputs=lambda: recover_inputs(pn.widgets.IntInput(name="Count")),
+    persist=lambda: persist(pn.widgets.IntInput(name="Count")),
     SessionLimits=SessionLimits(live=1).install,
     drain=drain,
     metrics=metrics,
@@ -272,7 +281,7 @@ def test_the_table_is_what_was_seen():
     """After all others of this module: the table in the docstring of ``harden`` holds what they have seen."""
     lines = [line.strip() for line in harden.__doc__.splitlines() if line.startswith("    ") and "   " in line.strip()]
     told = fields([re.split(r" {2,}", line) for line in lines])
-    assert len(told) == 48
+    assert len(told) == 54
     assert told == fields(in_the_chapter())
     if len(OUTCOMES) < len(told):
         pytest.skip(f"only {len(OUTCOMES)} of {len(told)} fields were tried: run the whole module")

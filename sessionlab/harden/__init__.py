@@ -14,6 +14,7 @@ Where they work, and what they do elsewhere (each field is a test):
     session_locals         works         works         works      works         works          RuntimeError
     reconnect              works         works         works      works         works          does nothing
     recover_inputs         works         works         works      works         works          does nothing
+    persist                works         works         works      works         works          does nothing
     SessionLimits          works         works         works      works         RuntimeError   waits for one
     drain                  works         works         works      works         RuntimeError   waits for one
     metrics                works         counts only   works      works         RuntimeError   waits for one
@@ -28,6 +29,7 @@ from .destroy import on_session_destroyed
 from .draining import drain
 from .limits import SessionLimits
 from .locals import session_locals
+from .persisting import persist
 from .reconnecting import reconnect
 from .recover import recover_inputs
 
@@ -36,6 +38,7 @@ __all__ = [
     "block_expiration",
     "drain",
     "on_session_destroyed",
+    "persist",
     "reconnect",
     "recover_inputs",
     "session_locals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import logging
 import math
@@ -12,7 +13,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import tornado.process
@@ -30,6 +31,9 @@ from .processes import Lifeline, follow_parent
 from .served import is_reused, servers, sessions, watch, wrap
 
 log = logging.getLogger("sessionlab.harden")
+
+before: list[Callable[[], Awaitable]] = []  # what is done while the server still says that it is ready
+AT_ONCE = 0.5  # seconds that it may take
 
 GOING_AWAY = 1001  # the close code of a server that goes down
 BANNER: dict[str, str | None] = {
@@ -117,7 +121,7 @@ def drain(
 
 def is_draining() -> bool:
     """Whether this process has been asked to end, and drains."""
-    return _drainer.since is not None
+    return _drainer.since is not None and not _drainer.prepares
 
 
 class GraceIsOver(BaseException):
@@ -132,6 +136,7 @@ class _Drainer:
     def __init__(self) -> None:
         self.since: float | None = None  # when the signal came
         self._wired = self._watched = False
+        self.prepares = False
         self._begun = self._overdue = self._done = False
         self._lifeline: Lifeline | None = None  # in the parent of --num-procs only
         self._held = False  # whether this is a child that holds one
@@ -176,7 +181,7 @@ class _Drainer:
             if self._overdue and not self._begun:
                 raise GraceIsOver
         elif loops := {asyncio_loop_of(server.io_loop) for server in servers()}:
-            self.since = time.monotonic()
+            self.since, self.prepares = time.monotonic(), bool(before)
             self._alarm.put(None)
             for loop in loops:
                 loop.call_soon_threadsafe(self._begin, loop)
@@ -218,6 +223,10 @@ class _Drainer:
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         plan, since = self.plan, self._at(0.0)
+        if before:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(do() for do in before), return_exceptions=True), AT_ONCE)
+        self.prepares = False
         log.info("SIGTERM: draining %d sessions within %g s", len(sessions()), plan.grace)
         while (mine := _sessions_of(loop)) or time.monotonic() < since + plan.notice:
             self._tell([c for _, session in mine for c in session._subscribed_connections])

@@ -34,7 +34,7 @@ from bokeh.server.views.ws import WSHandler
 from panel.config import config
 from tornado.web import RequestHandler
 
-from . import admission, fastapi, limits
+from . import admission, fastapi, limits, persisting
 from .draining import is_draining
 from .served import applications, has_connected, watch, wrap
 
@@ -171,6 +171,8 @@ class Sessions:
              "outcome", reconnects | {"refused": token_refusals.total() + admission.refused_websockets.total()}),
             ("token_refusals", "Websockets refused for their token.", "reason", token_refusals),
             ("refused", "Visitors who were not let in.", "reason", admission.refused),
+            ("state", "What persist did: restored sessions, written values, errors of its store, rejected values.",
+             "what", persisting.counts),
             ("evicted", "Sessions ended before their lifetime by a limit.", "limit", limits.evicted),
         ):  # fmt: skip
             counter = core.CounterMetricFamily(f"sessionlab_{name}", text, labels=[label])

@@ -17,9 +17,10 @@ function watch(doc) {
     ticket = message.ticket ?? ticket
     if (message.expires != null) expires = Date.now() + message.expires * 1000
     // "restarted" may have been on its way to the page when it was lost again.
-    const another = mark != null && mark != message.mark
-    mark = message.mark
-    if (message.outcome != null) notice.show(another ? "restarted" : message.outcome)
+    const another = mark != null && message.mark != null && mark != message.mark
+    mark = message.mark ?? mark
+    if (message.say != null) notice.show("said", null, message.say)
+    else if (message.outcome != null) notice.show(another && message.outcome == "resumed" ? "restarted" : message.outcome)
   })
   addEventListener("online", hurry)
   document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry() })
@@ -191,8 +192,9 @@ function make_notice(doc) {
   const look = "position: fixed; z-index: 10000; left: 50%; bottom: 1em; transform: translateX(-50%); padding: 0.6em 1em;" +
     "border-radius: 4px; font: 14px sans-serif; color: white; box-shadow: 0 2px 8px #0006; background: "
   const hidden = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
-  const kinds = {lost: ["error", "#a33327"], resumed: ["success", "#1f6f3f"], restarted: ["warning", "#7a5200"], refused: ["error", "#a33327"]}
-  const buttons = {lost: "now", restarted: "close", refused: "reload"}
+  const kinds = {lost: ["error", "#a33327"], resumed: ["success", "#1f6f3f"], restored: ["success", "#1f6f3f"],
+    restarted: ["warning", "#7a5200"], said: ["warning", "#7a5200"], refused: ["error", "#a33327"]}
+  const buttons = {lost: "now", restarted: "close", said: "close", refused: "reload"}
   const does = {reload: () => location.reload(), close: hide}
   let toaster = null, toast = null, timer = null
   hide()
@@ -206,18 +208,18 @@ function make_notice(doc) {
     element.dataset.outcome = ""
   }
 
-  function show(outcome, action) {
+  function show(outcome, action, text = texts[outcome]) {
     clearTimeout(timer)
     hide()
     const [kind, colour] = kinds[outcome]
     element.dataset.outcome = outcome
-    element.append(texts[outcome])
+    element.append(text)
     let at = element
     const area = [...doc.all_models].find((model) => model.data?.js_events != null)?.data
     if (area != null && typeof Notyf != "undefined") {
       const [y, x] = area.position.split("-")
       toaster ??= new Notyf({dismissible: false, ripple: false, position: {x, y}, types: area.types})
-      toast = toaster.open({type: kind, message: texts[outcome], duration: 0, className: `notyf__toast ${type}`})
+      toast = toaster.open({type: kind, message: text, duration: 0, className: `notyf__toast ${type}`})
       at = [...document.querySelectorAll(`.${type} .notyf__message`)].at(-1) ?? element
     } else {
       element.style.cssText = look + colour

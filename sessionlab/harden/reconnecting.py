@@ -22,11 +22,13 @@ from . import tickets
 from .current import asyncio_loop_of, current_document, loop_of
 from .tickets import TYPE
 
-_NAME = "_sessionlab_reconnect"
+NAME = "_sessionlab_reconnect"  # of a Document's attribute; the other is that of `persist`
+PERSISTED = "_sessionlab_persist"
 PAGE = Path(__file__).with_name("reconnect.js").read_text(encoding="utf-8")
 TEXTS = {
     "lost": "The connection is lost. Trying again.",
     "resumed": "Connected again. Your session goes on where it was.",
+    "restored": "Connected again. Your session had ended; what you had entered is back.",
     "restarted": "Connected again, but your session had ended. This is a new one: what you had entered is gone.",
     "refused": "Your session has ended and the server takes this page back no more. Load it again to start anew.",
     "now": "Try now",
@@ -49,8 +51,9 @@ def reconnect(*, retry: float = 0.5, texts: Mapping[str, str] | None = None) -> 
       visible again;
     - comes back to a session that lives, however old the page's token is. While it is connected the server gives it
       tickets, each good for this session and this user only, and only while the session lives;
-    - says what it was: resumed, restarted (the session had ended, and there is a new one) or refused, in an element
-      with ``role="status"``, and through Panel's notifications if they are on, in place of Panel's own words;
+    - says what it was: resumed, restored (the session had ended, and `persist` brought its values back), restarted (it
+      had ended, and there is a new one) or refused, in an element with ``role="status"``, and through Panel's
+      notifications if they are on, in place of Panel's own words;
     - reads array data that is sent again, and hears of later changes: a new session is told that its page is ready.
 
     Parameters
@@ -82,10 +85,10 @@ def reconnect(*, retry: float = 0.5, texts: Mapping[str, str] | None = None) -> 
     if unknown := set(texts or ()) - set(TEXTS):
         raise ValueError(f"there is no text {sorted(unknown)[0]!r}; the texts are {', '.join(TEXTS)}")
     doc = current_document()
-    if doc is None or doc.session_context is None or _NAME in vars(doc):
+    if doc is None or doc.session_context is None or NAME in vars(doc):
         return
     settings = {"type": TYPE, "retry": retry, "texts": {**TEXTS, **(texts or {})}}
-    vars(doc)[_NAME] = _Page(doc, f"const settings = {json.dumps(settings)}\n{PAGE}")
+    vars(doc)[NAME] = _Page(doc, f"const settings = {json.dumps(settings)}\n{PAGE}")
 
 
 class _Page:
@@ -116,7 +119,10 @@ class _Page:
         if not self._ready:  # the page says it once in its life, and Panel holds back what it has to show until then
             self._doc.callbacks.trigger_event(DocumentReady())
         self._start()
-        self._send(outcome=outcome)
+        if outcome == "restarted" and (kept := vars(self._doc).get(PERSISTED)) is not None:
+            kept.when_restored(lambda restored: self._send(outcome="restored" if restored else "restarted"))
+        else:
+            self._send(outcome=outcome)
 
     def _start(self) -> None:
         sockets = [connection._socket for connection in self._session._subscribed_connections]

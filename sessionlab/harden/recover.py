@@ -7,29 +7,23 @@ import hashlib
 import hmac
 import json
 import logging
-import re
 import secrets
 import time
-from dataclasses import dataclass
-from typing import Any
 
 from bokeh.document import Document
 from bokeh.document.events import MessageSentEvent
 from bokeh.models import CustomJS
 from bokeh.settings import settings
 from panel.io.state import set_curdoc, state
-from panel.util import indexOf
-from panel.widgets import AutocompleteInput, Button, FileInput, MultiSelect, PasswordInput, Select, Widget
+from panel.widgets import Widget
 
 from .current import application_context_of, current_document
+from .inputs import Input, Parameter, declared, readable
 
 log = logging.getLogger("sessionlab.harden")
 
 TYPE = "sessionlab_recover"
-SECRET = re.compile(r"pass(word|phrase|wort)|secret|token|api.?key|credential", re.IGNORECASE)
 _NAME = "_sessionlab_recovery"
-# Three classes of param, as Panel uses them.
-Parameter, List, Event = (type(widget.param.value) for widget in (Select, MultiSelect, Button))
 _process_key = secrets.token_bytes(32)
 
 # Runs when the page is ready and after each reconnect, also of one whose session is new: hands over what is stored, and
@@ -96,79 +90,11 @@ def recover_inputs(
         recovery.add(item)
 
 
-@dataclass(frozen=True)
-class _Input:
-    """A parameter whose value is kept under a name."""
-
-    name: str
-    owner: Any
-    parameter: str
-
-    @property
-    def _choices(self) -> dict | None:
-        """What the user chooses from, by label; None if it is no such widget."""
-        if self.parameter != "value" or isinstance(self.owner, AutocompleteInput):  # that one takes any text
-            return None
-        labels = getattr(self.owner, "labels", None)
-        return None if labels is None else dict(zip(labels, self.owner.values, strict=True))
-
-    @property
-    def _bounds(self) -> tuple:
-        if hasattr(self.owner, "fixed_start"):  # sliders with a box, in which any number can be typed
-            return self.owner.fixed_start, self.owner.fixed_end
-        return getattr(self.owner, "start", None), getattr(self.owner, "end", None)
-
-    def read(self):
-        """The value, as JSON can hold it; raises TypeError or ValueError if it cannot."""
-        value, parameter, choices = getattr(self.owner, self.parameter), self.owner.param[self.parameter], self._choices
-        if choices is None or value is None:
-            value = parameter.serialize(value)
-            json.dumps(value)
-            return value
-        labels, values = list(choices), list(choices.values())
-        if isinstance(parameter, List):
-            return [labels[indexOf(each, values)] for each in value]
-        return labels[indexOf(value, values)]
-
-    def write(self, value) -> None:
-        """Set what `read` gave; raises ValueError if it does not fit any more."""
-        parameter, choices = self.owner.param[self.parameter], self._choices
-        if choices is None or value is None:
-            value = parameter.deserialize(value)
-            start, end = self._bounds
-            for number in value if isinstance(value, tuple) else [value]:
-                if (start is not None and number < start) or (end is not None and number > end):
-                    raise ValueError(f"{number} is not between {start} and {end}")
-        else:
-            try:
-                value = [choices[label] for label in value] if isinstance(parameter, List) else choices[value]
-            except KeyError as missing:
-                raise ValueError(f"there is no option {missing}") from None
-        setattr(self.owner, self.parameter, value)
-
-
-def _input(name: str, thing: Widget | Parameter) -> _Input:  # type: ignore[valid-type]
-    if isinstance(thing, Parameter):
-        owner, parameter = thing.owner, thing.name
-    elif isinstance(thing, Widget) and "value" in thing.param:
-        owner, parameter = thing, "value"
-    else:
-        raise TypeError(f"recover_inputs() takes widgets with a value, and parameters; got {thing!r}")
-    # widgets have a label since Panel 1.9
-    label = getattr(owner, "label", owner.name) if parameter == "value" and isinstance(owner, Widget) else parameter
-    name = name or label
-    if not name:
-        raise ValueError(f"{thing!r} has no name; write recover_inputs(some_name=...)")
-    if isinstance(owner, PasswordInput) or SECRET.search(name) or SECRET.search(label):
-        raise ValueError(f"{name!r} is a secret, and the page would keep it in the open; leave it out")
-    if isinstance(owner, FileInput) or isinstance(owner.param[parameter], Event):
-        raise ValueError(f"{name!r} ({type(owner).__name__}) has no value that could be set again; leave it out")
-    item = _Input(name, owner, parameter)
-    try:
-        item.read()
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"the value of {name!r} cannot be written as JSON: {error}") from None
-    return item
+def _input(name: str, thing: Widget | Parameter) -> Input:  # type: ignore[valid-type]
+    item = declared("recover_inputs", thing, name)
+    if item.is_secret:
+        raise ValueError(f"{item.name!r} is a secret, and the page would keep it in the open; leave it out")
+    return readable(item)
 
 
 class _Recovery:
@@ -179,7 +105,7 @@ class _Recovery:
 
     def __init__(self, doc: Document):
         self._doc = doc
-        self._inputs: dict[str, _Input] = {}
+        self._inputs: dict[str, Input] = {}
         self._heard = self._scheduled = self._warned = False
         application = application_context_of(doc.session_context)
         self._route = getattr(application, "url", None) or "/"
@@ -188,7 +114,7 @@ class _Recovery:
         doc.js_on_event("client_reconnected", script)
         doc.on_message(TYPE, self._hear)
 
-    def add(self, item: _Input) -> None:
+    def add(self, item: Input) -> None:
         if item.name in self._inputs:
             raise ValueError(f"there are two inputs of the name {item.name!r}; write recover_inputs(other_name=...)")
         self._inputs[item.name] = item

@@ -127,9 +127,10 @@ class _Live:
         self.hands = [Hands(session, self.scenario.interact) for session in self.sessions]
         began, rounds, sent = time.monotonic(), 0, 0
         while rounds < WARM_UP and (not rounds or time.monotonic() - began < WINDOW):
-            sent, rounds = sent + await self._use(1), rounds + 1
+            sent, rounds = sent + await self._use(2), rounds + 2
         cost = (time.monotonic() - began) / rounds
         sizes = [max(low, min(n, int(WINDOW * n / SHARES[0] / cost))) for low, n in zip(LEAST, SHARES, strict=True)]
+        sizes = [_even(size) for size in sizes]
         return [("event", size) for size in sizes] if sent else []
 
     async def _plan_time(self) -> list[tuple[str, int]]:
@@ -248,7 +249,7 @@ class _Live:
 
     def _next(self, kind: str, judgement: Judgement) -> int:
         had = [window.rounds for window in self.windows if window.kind == kind]
-        return max(round(1.5 * had[-1]), MANY - sum(had) if judgement.verdict == "leak" else 0)
+        return _even(max(round(1.5 * had[-1]), MANY - sum(had) if judgement.verdict == "leak" else 0))
 
     def _growth(self, kind: str, judgement: Judgement, lines: dict[str, list[str]]) -> Growth:
         windows = [window for window in self.windows if window.kind == kind]
@@ -275,6 +276,11 @@ class _Live:
 
     def _left(self) -> float:
         return self.deadline - time.monotonic()
+
+
+def _even(rounds: int) -> int:
+    """There and back: at the end of a window the page shows what it showed at the begin."""
+    return rounds + rounds % 2
 
 
 def in_windows(holder: Holder, places: list[int]) -> Holder:
