@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HARDEN = ROOT / "sessionlab" / "harden"
 FRAMEWORKS = {"panel", "bokeh", "tornado"}
+BROUGHT = {"numpy", "pandas", "param"}  # what Panel cannot be installed without
 
 
 def optional(tree: ast.Module) -> set[ast.stmt]:
@@ -43,7 +46,7 @@ def imports(path: Path) -> set[str]:
 
 def strangers(names: set[str]) -> set[str]:
     own = {name for name in names if name == "sessionlab.harden" or name.startswith("sessionlab.harden.")}
-    return {name for name in names - own if name.split(".")[0] not in FRAMEWORKS | sys.stdlib_module_names}
+    return {name for name in names - own if name.split(".")[0] not in FRAMEWORKS | BROUGHT | sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("path", sorted(HARDEN.rglob("*.py")), ids=lambda path: path.stem)
@@ -53,10 +56,16 @@ def test_imports_only_the_frameworks_and_the_standard_library(path):
 
 def test_the_check_sees_what_it_looks_for(tmp_path):
     (tmp_path / "module.py").write_text(
-        "import psutil\nfrom ..server import x\nfrom .block import y\ndef f():\n    import numpy.linalg, json\n"
+        "import psutil\nfrom ..server import x\nfrom .block import y\ndef f():\n    import scipy.linalg, json\n"
         "try:\n    import rich\nexcept ImportError:\n    pass\ntry:\n    import typer\nfinally:\n    pass\n"
     )
-    assert strangers(imports(tmp_path / "module.py")) == {"psutil", "sessionlab.server", "numpy.linalg", "typer"}
+    assert strangers(imports(tmp_path / "module.py")) == {"psutil", "sessionlab.server", "scipy.linalg", "typer"}
+
+
+def test_panel_brings_what_is_imported_besides():
+    required = [line for line in importlib.metadata.requires("panel") if "extra ==" not in line]
+    assert {re.match(r"[\w-]+", line)[0] for line in required} >= BROUGHT - {"numpy"}
+    assert any(line.startswith("numpy") for line in importlib.metadata.requires("bokeh"))
 
 
 def test_the_package_depends_on_the_frameworks_only():

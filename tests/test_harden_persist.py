@@ -36,6 +36,7 @@ from sessionlab.harden import persist, sealing, stores
 from sessionlab.harden import persisting as module
 from sessionlab.harden.inputs import Kept
 from sessionlab.harden.stores import MemoryStore, RedisStore, SqliteStore, open_store
+from sessionlab.leaks import hunt
 from sessionlab.loopback import free_port
 
 W = pn.widgets
@@ -576,9 +577,7 @@ async def test_a_killed_server_and_a_restarted_one_lose_nothing(tmp_path, notifi
                 await tab.page.get_by_text("what you had entered is back").first.wait_for(timeout=20_000)
                 assert await tab.page.get_by_label("note").input_value() == written
             await tab.page.reload()
-            await tab.page.wait_for_function(
-                f"() => [...Bokeh.documents[0].all_models].some(m => m.value == '{written}')"
-            )
+            await tab.page.wait_for_function(SHOWN, arg=written)
 
 
 async def kept_in(folder) -> dict | None:
@@ -612,3 +611,12 @@ async def test_drain_writes_what_was_not_written_yet(tmp_path, monkeypatch):
             server.kill(signal.SIGTERM)
             assert await asyncio.to_thread(server.wait, 10) == 0
     assert (await kept_in(tmp_path / "store"))["values"] == {"note": "not yet written"}
+
+
+@pytest.mark.server
+@pytest.mark.slow("a whole hunt")
+def test_nothing_of_persist_stays_of_a_session(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(textwrap.dedent(APP % False))
+    result = hunt(app, sessions=24, env={"SESSIONLAB_STORE": str(tmp_path / "store")})
+    assert (result.verdict, result.live.verdict) == ("clean", "steady"), result

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import tornado.process
@@ -32,7 +32,8 @@ from .served import is_reused, servers, sessions, watch, wrap
 
 log = logging.getLogger("sessionlab.harden")
 
-before: list[Callable[[], Awaitable]] = []  # what is done while the server still says that it is ready
+# functions that give what is left to do while the server still says that it is ready
+before: list[Callable[[], list[Coroutine]]] = []
 AT_ONCE = 0.5  # seconds that it may take
 
 GOING_AWAY = 1001  # the close code of a server that goes down
@@ -223,9 +224,9 @@ class _Drainer:
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         plan, since = self.plan, self._at(0.0)
-        if before:
+        if left := [work for each in before for work in each()]:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(*(do() for do in before), return_exceptions=True), AT_ONCE)
+                await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), AT_ONCE)
         self.prepares = False
         log.info("SIGTERM: draining %d sessions within %g s", len(sessions()), plan.grace)
         while (mine := _sessions_of(loop)) or time.monotonic() < since + plan.notice:

@@ -477,8 +477,8 @@ def _end(page: _Page):
     return end
 
 
-async def _flush() -> None:
-    await asyncio.gather(*(group.flush() for group in list(_groups)), return_exceptions=True)
+def _unwritten() -> list[Coroutine]:
+    return [group.flush() for group in list(_groups) if group.dirty and group.loaded]
 
 
-draining.before.append(_flush)
+draining.before.append(_unwritten)

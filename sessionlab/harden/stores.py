@@ -20,8 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import platformdirs
-
 VARIABLE = "SESSIONLAB_STORE"  # of the environment: a folder, a file or an address
 SWEEP = 3600.0  # seconds between two looks for what nobody needs any more
 PREFIX = "sessionlab:state:"  # of the keys in Redis
@@ -114,8 +112,10 @@ class RedisStore:
     """
 
     def __init__(self, address: str):
-        from redis import asyncio as redis
-
+        try:
+            from redis import asyncio as redis
+        except ImportError as error:
+            raise ImportError("a store in Redis needs redis-py: pip install 'sessionlab[persist]'") from error
         self._redis, self._address = redis, address
         self._clients: dict[asyncio.AbstractEventLoop, redis.Redis] = {}  # a connection belongs to a loop
 
@@ -139,8 +139,8 @@ class RedisStore:
 
 
 def default_folder() -> Path:
-    """Where files are kept when nobody says: the folder for the state of this user's programs."""
-    return platformdirs.user_state_path("sessionlab")
+    """Where files are kept when nobody says: where the XDG specification puts the state of this user's programs."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "sessionlab"
 
 
 def open_store(wanted: object, application: str) -> Store:
