@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sessionlab import cli_audit, cli_exercises, cli_hunt, cli_load, cli_serve
+from sessionlab import cli_audit, cli_exercises, cli_hunt, cli_load, cli_running, cli_serve
 from sessionlab.errors import SessionLabError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ cli_serve.register(app)
 cli_hunt.register(app)
 cli_audit.register(app)
 cli_load.register(app)
+cli_running.register(app)
 cli_exercises.register(app)
 
 

@@ -70,6 +70,7 @@ class Agent:
         self.patches = Patches()
         self._has_counted = False
         self._frozen: collections.Counter = collections.Counter()  # see `post_freeze`
+        self.allowed: set[str] | None = None  # what may be asked; None is everything
         self.extra: dict = {}  # name -> function: what a further module answers, see `post_extend`
 
     @property
@@ -302,6 +303,8 @@ class AgentHandler(tornado.web.RequestHandler):
         method = getattr(self.agent, name, None) or self.agent.extra.get(name)
         if method is None:
             raise tornado.web.HTTPError(404)
+        if self.agent.allowed is not None and name not in self.agent.allowed:
+            raise tornado.web.HTTPError(403, reason="This agent only lets itself be looked at")
         answer = await method(self)
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
