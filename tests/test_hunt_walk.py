@@ -160,7 +160,8 @@ async def test_a_walk_leaves_nothing_behind(home, ledger, walked):
 
 @pytest.mark.whole_heap
 async def test_what_the_last_look_left_is_forgotten_when_a_window_is_closed(home):
-    probe, ask = Thing(servers=[]), Thing(flag=lambda name: False, request=None)
+    probe = Thing(servers=[])
+    ask = Thing(flag=lambda name: False, number=lambda name: 0.0, text=lambda name: "", request=None)
     hunter = Retainers(probe)
     await hunter.turn(ask)
     home.kept += [Thing() for _ in range(20)]

@@ -97,7 +97,8 @@ async def test_a_page_is_updated_at_least_once_a_second(monitor, quiet):
             await page.wait_for(lambda page: page.value(axis, "end") != ends[-1])
             ends.append(page.value(axis, "end"))
         assert len(ends) - 1 >= 3
-        assert ends[-1] - ends[0] == pytest.approx(1000 * (time.monotonic() - begin), abs=1500)
+        # by its own axis: what a busy machine delays, it delays for the axis as well
+        assert len(ends) - 1 >= (ends[-1] - ends[0]) / 1000 - 1.5
 
 
 @pytest.mark.server

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sessionlab.errors import ServerGone
 from sessionlab.leaks.advice import advice_for, holders_in
 from sessionlab.leaks.decision import BYTES_FLOOR, Holder, trend_of
@@ -19,6 +21,7 @@ from sessionlab.probe.client import Probe
 
 SIZES = (12, 18, 24)  # sessions that have to end between two looks
 ENOUGH = 48  # sessions that have ended without a trace, after which it is clean
+LOOKS = 6  # after which the heap tells something
 EXIT = {"clean": 0, "leak": 1, "undecided": 2}
 _pause = threading.Event()  # nobody sets it: it only waits
 
@@ -93,12 +96,21 @@ class Seen:
                 found.append((holder, trend.rate))
         return sorted(found, key=lambda pair: -pair[1])
 
-    def bytes(self) -> float | None:
-        """What each ended session left in the heap, between two looks with as many sessions alive; None if unknown."""
-        heaps = [(e, h) for e, h, n in zip(self.ended, self.heap, self.live, strict=True) if n == self.live[-1] and h]
-        if len(heaps) < 2 or heaps[-1][0] == heaps[0][0]:
+    def bytes(self) -> tuple[float, float] | None:
+        """What each ended session left in the heap, and the error of that; None if it cannot be told yet.
+
+        Least squares over the looks: sessions that live take their part of the heap as well. The first look is left
+        out: what the first visitors bring, such as modules, comes once.
+        """
+        looks = [row for row in zip(self.ended, self.live, self.heap, strict=True) if row[2] is not None][1:]
+        if len(looks) < LOOKS:
             return None
-        return (heaps[-1][1] - heaps[0][1]) / (heaps[-1][0] - heaps[0][0])
+        ended, live, heap = np.array(looks, dtype=float).T
+        terms = np.column_stack([np.ones_like(ended), live, ended - ended[0]])
+        found, *_ = np.linalg.lstsq(terms, heap, rcond=None)
+        spread = np.sum((heap - terms @ found) ** 2) / max(1, len(looks) - terms.shape[1])
+        error = np.sqrt(spread * np.linalg.pinv(terms.T @ terms)[2, 2])
+        return float(found[2]), float(error)
 
 
 def watch(
@@ -135,9 +147,11 @@ def watch(
 
 
 def _judged(seen: Seen, before: int, numbers: Mapping, seconds: float) -> Watched:
-    ended, leaks, size = sum(seen.sizes), seen.leaks(), seen.bytes()
+    ended, leaks = sum(seen.sizes), seen.leaks()
+    size, error = seen.bytes() or (None, 0.0)
     if not leaks:
-        verdict = "clean" if ended >= ENOUGH and (size is None or size < 4 * BYTES_FLOOR) else "undecided"
+        grows = size is not None and size - 2 * error > 4 * BYTES_FLOOR  # and nothing tells why
+        verdict = "clean" if ended >= ENOUGH and not grows else "undecided"
         return Watched(verdict, before + ended, seconds, bytes=size)
     holder, rate = leaks[0]
     return Watched(
