@@ -455,8 +455,8 @@ def test_no_value_can_run_anything():
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
     program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("there is no redis-server on this machine")
+    if program is None and not os.environ.get("CI"):
+        pytest.skip("there is no redis-server on this machine: apt-get install redis-server")
     port, folder = free_port(), tmp_path_factory.mktemp("redis")
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     command += ["--requirepass", "a password"]

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from sessionlab.agent import names
 from sessionlab.agent.census import tasks_at_work
 from sessionlab.agent.ledger import Ledger
-from sessionlab.agent.plain import ids, is_a, module_of, mro, name_of, own_dict, read
+from sessionlab.agent.plain import ids, is_a, is_array, module_of, mro, name_of, own_dict, read
 from sessionlab.agent.running import registered_tasks
 from sessionlab.agent.where import is_lab
 
@@ -166,7 +166,7 @@ class Walk:
             return () if place in self._tops else thing.referenced_blocks
         if issubclass(kind, threading.Thread):
             return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
-        if name_of(kind) == "ndarray" and _holds_objects(thing):
+        if is_array(kind) and _holds_objects(thing):
             return thing.ravel().tolist() if thing.size < 1_000_000 else ()
         return gc.get_referents(thing)
 

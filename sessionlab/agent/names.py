@@ -203,7 +203,8 @@ def knows_views(thing) -> bool:
 
     One without a counter drops the dead ones at once, as pandas 2.0 does: nothing of it grows.
     """
-    return plain.name_of(type(thing)) == "BlockValuesRefs" and hasattr(thing, "clear_counter")
+    kind = type(thing)
+    return plain.name_of(kind) == "BlockValuesRefs" and plain.at_home(kind) and hasattr(thing, "clear_counter")
 
 
 def path_name(things: list) -> str:

@@ -7,6 +7,7 @@ code of either: it reads what CPython itself keeps of them.
 from __future__ import annotations
 
 import collections
+import sys
 import types
 
 
@@ -64,6 +65,17 @@ def read(thing, name: str, default=None):
                     return default
             return default if is_a(value, property) else value
     return default
+
+
+def at_home(cls: type) -> bool:
+    """Whether a class stands under its own name in the module that it says it is from: it is no other of that name."""
+    home = sys.modules.get(module_of(cls))
+    return home is not None and dict.get(own_dict(home), name_of(cls)) is cls
+
+
+def is_array(cls: type) -> bool:
+    """Whether it is numpy's own class of arrays."""
+    return name_of(cls) == "ndarray" and at_home(cls)
 
 
 def items_of(container) -> list:

@@ -9,7 +9,7 @@ import types
 from sessionlab.agent.bounds import length_of, newest_items
 from sessionlab.agent.graph import Walk
 from sessionlab.agent.groups import Group
-from sessionlab.agent.plain import body_of, is_a, mro, name_of
+from sessionlab.agent.plain import body_of, is_a, is_array, mro, name_of
 
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
 
@@ -50,13 +50,13 @@ def _private(atom) -> bool:
 
 def size_of(thing) -> int:
     """Bytes of one object, without asking code that would count what it only refers to."""
-    if name_of(type(thing)) == "ndarray" and hasattr(thing, "nbytes"):
+    if is_array(type(thing)):
         return int(thing.nbytes) + 112
-    measure = next(body["__sizeof__"] for cls in mro(type(thing)) if "__sizeof__" in (body := body_of(cls)))
-    if is_a(measure, types.FunctionType):  # pandas counts every string of a frame
-        return object.__sizeof__(thing) + 16
+    # the first that CPython or an extension wrote: pandas' own, in Python, counts every string of a frame
+    measures = (body_of(cls).get("__sizeof__") for cls in mro(type(thing)))
+    measure = next(each for each in measures if type(each) is types.MethodDescriptorType)
     try:
-        return sys.getsizeof(thing)
+        return measure(thing) + (16 if gc.is_tracked(thing) else 0)
     except Exception:
         return 64
 

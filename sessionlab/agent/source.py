@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sessionlab.agent.plain import read
 from sessionlab.agent.where import is_app_file, shown
 
 FILLS = re.compile(r"append(left)?|add|insert|extend|setdefault|update|put(_nowait)?|push|register|write")
@@ -59,7 +60,7 @@ def shrinks_anywhere(files: tuple[str, ...]) -> bool:
 
 def app_files(scripts: tuple[str, ...]) -> tuple[str, ...]:
     """The served scripts and the files of the modules that the application brought along."""
-    modules = [getattr(m, "__file__", None) for m in tuple(sys.modules.values())]
+    modules = [read(m, "__file__") for m in tuple(sys.modules.values())]
     return tuple(dict.fromkeys([*scripts, *(f for f in modules if isinstance(f, str) and is_app_file(f))]))
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import array
 import gc
 import io
-import sys
 from collections.abc import Callable
 
 from sessionlab.agent import names
 from sessionlab.agent.graph import Walk
-from sessionlab.agent.plain import module_of
+from sessionlab.agent.plain import at_home, module_of
 from sessionlab.agent.rows import owner_of_way
+from sessionlab.agent.sizes import size_of
 
 LEAST = 1024  # bytes: smaller values are passed over
 MOST = 5
@@ -73,9 +73,11 @@ def _bytes_of(value, measure: Callable) -> int:
 def _measure_of(kind: type) -> Callable | None:
     """What gives the bytes of a value of this class; None for all others than texts, arrays and tables."""
     if issubclass(kind, _PLAIN):
-        return sys.getsizeof
+        return size_of
     if issubclass(kind, io.StringIO):  # which does not tell its size, but how much was written
-        return kind.tell
+        return io.StringIO.tell
+    if not at_home(kind):
+        return None
     library = module_of(kind).partition(".")[0]
     if library == "pandas" and hasattr(kind, "memory_usage"):
         return _bytes_of_pandas
