@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from sessionlab import visit
 from sessionlab.agent import plugin
+from sessionlab.agent.patches import Patches
 from sessionlab.cli import app as cli
 from sessionlab.cli_running import read_time
 from sessionlab.errors import InvalidOption, NoProbe
@@ -204,6 +205,32 @@ def test_without_a_token_the_server_does_not_start(production, tmp_path, token, 
         assert not answers(url)
     text = (tmp_path / "log").read_text()
     assert f"needs a token of at least {plugin.LEAST} characters" in text and said in text
+
+
+def test_what_the_agent_remembers_of_sessions_has_a_bound():
+    class Session:
+        def destroy(self):
+            pass
+
+    ended, kept = plugin.Ended(), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bokeh.server.session.ServerSession", Session)
+        patches = Patches()
+        ended.install(Thing(patches=patches))
+        for number in range(3000):
+            session = Session()
+            session.document = Thing()
+            kept += [session.document] if number % 30 == 0 else []
+            session.destroy()
+    del session
+    assert len(ended._documents) < 2 * len(kept) + 2 * plugin.PRUNED
+    assert ended.number == 3000 and ended.documents() == kept
+    patches.undo()
+
+
+class Thing:
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
 
 
 def test_an_agent_says_what_it_is_no_plugin_of():

@@ -28,6 +28,7 @@ LEAST = 32  # characters of a token
 READ = {"get_hello", "get_watch", "get_look"}
 LAG = 0.05  # seconds: a look waits while the event loop is later than this
 PATIENCE = 10.0  # seconds that it waits at most
+PRUNED = 256  # references, at least, after which the dead ones are dropped
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _installed: list[Agent] = []
 
@@ -71,6 +72,7 @@ class Ended:
 
     def __init__(self) -> None:
         self._documents: list[weakref.ref] = []
+        self._many = PRUNED
         self.number = 0
 
     def install(self, agent: Agent) -> None:
@@ -80,6 +82,8 @@ class Ended:
             def destroy(session):
                 self._documents.append(weakref.ref(session.document))
                 self.number += 1
+                if len(self._documents) > self._many:  # though nobody looks
+                    self._many = 2 * len(self.documents()) + PRUNED
                 original(session)
 
             return destroy

@@ -280,7 +280,14 @@ class _Group:
         if self._timer is not None:
             self._timer.cancel()
         if self.dirty and self.loaded:
-            self._do(self._put(self._sealed(self._fitting())))
+            self._do(self._put_last(self._sealed(self._fitting())))
+
+    async def _put_last(self, sealed: bytes) -> None:
+        try:
+            await self._put(sealed)
+        except Exception as error:
+            counts["errors"] += 1
+            log.warning("persist: the last values of a session of %s are lost: %r", self.page.route, error)
 
     async def flush(self) -> None:
         """Write what has changed, if anything has."""
