@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from sessionlab.client.scenario import figures, point_at, use_widgets
 from sessionlab.leaks import HuntResult, on_page
 from sessionlab.leaks.advice import advice_while_open
 from sessionlab.leaks.decision import Holder, Judgement
-from sessionlab.leaks.living import Growth, Hands, Window, _Live, in_windows
+from sessionlab.leaks.living import Growth, Hands, Window, _Live, in_windows, live
 from sessionlab.leaks.outcome import Evidence
 from sessionlab.leaks.result import Culprit, Live
 from sessionlab.pytest_plugin import Limits
@@ -153,6 +154,21 @@ def test_a_holder_in_some_of_the_windows():
     part = in_windows(holder, [0, 1])
     assert (list(part.items), list(part.below), part.bytes) == ([20, 30], [20, 30], 5000)
     assert in_windows(holder, [3]).bytes == 0
+
+
+def test_what_fails_on_the_way_is_said_and_ends_nothing():
+    class Scenario:
+        interact = None
+
+        async def enter(self, url):
+            raise KeyError("a page of an odd kind\nand more")
+
+    notes: list[str] = []
+    probe = types.SimpleNamespace(probe=None)
+    visitors = types.SimpleNamespace(server=probe, scenario=Scenario(), urls=["http://127.0.0.1:1/app"])
+    assert live(visitors, time.monotonic() + 60, notes) == Live("undecided")
+    assert notes == ["live: KeyError: 'a page of an odd kind\\nand more'"]
+    assert live(visitors, time.monotonic() + 1, notes) == Live() and "no time was left" in notes[-1]
 
 
 def culprit(holder: str, size: float = 2000.0, location: str = "") -> Culprit:

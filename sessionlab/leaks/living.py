@@ -91,8 +91,9 @@ class _Live:
                 if len(self.visitors.urls) > PAGES:
                     self.notes.append(f"live: {PAGES} of {len(self.visitors.urls)} pages stayed open.")
                 return await self._look()
-            except (SessionLabError, OSError) as error:
-                self.notes.append(f"live: {str(error).splitlines()[0]}")
+            except Exception as error:  # the other verdict is known already, and must not be lost
+                kind = "" if isinstance(error, SessionLabError) else f"{type(error).__name__}: "
+                self.notes.append(f"live: {kind}{str(error).partition(chr(10))[0]}")
                 return Live("undecided")
 
     async def _look(self) -> Live:
