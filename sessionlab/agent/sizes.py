@@ -52,11 +52,13 @@ def size_of(thing) -> int:
     """Bytes of one object, without asking code that would count what it only refers to."""
     if is_array(type(thing)):
         return int(thing.nbytes) + 112
-    # the first that CPython or an extension wrote: pandas' own, in Python, counts every string of a frame
-    measures = (body_of(cls).get("__sizeof__") for cls in mro(type(thing)))
-    measure = next(each for each in measures if type(each) is types.MethodDescriptorType)
+    bodies = (body_of(cls) for cls in mro(type(thing)))
+    measures = [body["__sizeof__"] for body in bodies if "__sizeof__" in body]
+    written_in_c = [each for each in measures if type(each) is types.MethodDescriptorType]
     try:
-        return measure(thing) + (16 if gc.is_tracked(thing) else 0)
+        if measures[0] is written_in_c[0]:
+            return sys.getsizeof(thing)
+        return written_in_c[0](thing) + 16  # pandas' own, in Python, counts every string of a frame
     except Exception:
         return 64
 
