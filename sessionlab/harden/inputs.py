@@ -6,12 +6,12 @@ import base64
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import param
 from panel.util import indexOf
 from panel.viewable import Viewable
@@ -123,7 +123,7 @@ class Kept(Input):
     """One that may also hold arrays and tables of plain values: never anything that is run to be read."""
 
     def _plain(self, parameter, value):
-        return _packed(value) if isinstance(value, np.ndarray | pd.DataFrame) else super()._plain(parameter, value)
+        return _packed(value) if isinstance(value, np.ndarray) or _is_table(value) else super()._plain(parameter, value)
 
     def _full(self, parameter, value):
         return _unpacked(value) if isinstance(value, dict) and KIND in value else super()._full(parameter, value)
@@ -152,7 +152,7 @@ KIND = "$kind"
 
 
 def _packed(value) -> dict:
-    if isinstance(value, pd.DataFrame):
+    if _is_table(value):
         names = [*map(str, value.columns)]
         if len(set(names)) < len(names) or not all(isinstance(name, str) for name in value.columns):
             raise TypeError("a table needs columns with names of their own")
@@ -165,11 +165,16 @@ def _packed(value) -> dict:
     return {KIND: "array", "npy": base64.b64encode(file.getvalue()).decode()}
 
 
-def _column(column: pd.Series) -> dict:
+def _is_table(value) -> bool:
+    pandas = sys.modules.get("pandas")  # Panel starts without it, and so does an application that has no table
+    return pandas is not None and isinstance(value, pandas.DataFrame)
+
+
+def _column(column) -> dict:
     values = column.to_numpy()
     if not values.dtype.hasobject:
         return {"type": str(column.dtype), **_packed(values)}
-    listed = [None if pd.isna(each) else each for each in column]
+    listed = [None if missing else each for each, missing in zip(column, column.isna(), strict=True)]
     if not all(each is None or isinstance(each, str | bool | int | float) for each in listed):
         raise TypeError(f"the column {column.name!r} holds objects")
     return {"type": str(column.dtype), "values": listed}
@@ -178,12 +183,16 @@ def _column(column: pd.Series) -> dict:
 def _unpacked(packed: dict):
     if packed[KIND] == "array":
         return np.load(io.BytesIO(base64.b64decode(packed["npy"])), allow_pickle=False)
+    import pandas as pd
+
     index = pd.Index(_series(packed["index"]), name=packed["of"])
     return pd.DataFrame({name: _series(column).to_numpy() for name, column in packed["columns"].items()}, index).astype(
         {name: column["type"] for name, column in packed["columns"].items()}
     )
 
 
-def _series(column: dict) -> pd.Series:
+def _series(column: dict):
+    import pandas as pd
+
     values = _unpacked(column) if KIND in column else column["values"]
     return pd.Series(values, dtype=column["type"])
