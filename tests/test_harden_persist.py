@@ -195,6 +195,10 @@ async def test_a_user_finds_the_same_in_every_tab_and_the_other_one_is_told(tab,
     await second.written()
     await until(lambda: told)
     assert told == [(first.kept, "elsewhere")]
+    one.value = "latest"
+    await first.written()  # it did not know of the revision in between, and comes after it
+    ((place, (sealed, _)),) = store._values.items()
+    assert json.loads(sealing.unseal(sealed, place))["revision"] == 3
     third = await tab(store, other, user="bob", key="user")
     assert await third.says(None) is False and other.value == ""
     with pytest.raises(ValueError, match="nobody is logged in"):

@@ -19,7 +19,6 @@ from pathlib import Path
 import param
 from bokeh.document import Document
 from bokeh.document.events import MessageSentEvent
-from bokeh.models import CustomJS
 from panel.io.state import set_curdoc, state
 from panel.viewable import Viewable
 from panel.widgets import Widget
@@ -28,6 +27,7 @@ from . import draining, reconnecting, sealing
 from .current import application_context_of, asyncio_loop_of, current_document, loop_of
 from .inputs import Input, Kept, Parameter, declared, parts, readable
 from .stores import Store, open_store
+from .tab import keep_in_tab
 
 log = logging.getLogger("sessionlab.harden")
 
@@ -44,20 +44,6 @@ TEXTS = {
 counts: Counter[str] = Counter(restored=0, written=0, errors=0, rejected=0)  # of this process, for its metrics
 _groups: weakref.WeakSet[_Group] = weakref.WeakSet()
 _stores: dict[tuple, Store] = {}
-
-# Runs when the page is ready and after each reconnect: hands over the id of this tab, and keeps the one that it gets.
-# `sessionStorage` belongs to the tab and outlives a reload.
-PAGE = """
-const type = %s, key = type + %s + location.pathname
-let stored = null
-try { stored = sessionStorage.getItem(key) } catch {}
-if (!cb_obj[type]) {
-  cb_obj[type] = true
-  cb_obj.on_message(type, (id) => { try { sessionStorage.setItem(key, id) } catch {} })
-}
-const {MessageSentEvent} = Bokeh.require("document/events")
-cb_obj._trigger_on_change(new MessageSentEvent(cb_obj, type, stored))
-"""
 
 
 def persist(
@@ -157,10 +143,7 @@ class _Page:
         self._heard = False
         self._waiting: list[Callable[[bool], None]] = []
         self.restored: bool | None = None  # whether this session got what an earlier one had; None until that is known
-        script = CustomJS(code=PAGE % (json.dumps(TYPE), json.dumps(self.route)))
-        doc.js_on_event("document_ready", script)
-        doc.js_on_event("client_reconnected", script)
-        doc.on_message(TYPE, self._hear)
+        keep_in_tab(doc, TYPE, self.route, self._hear)
         doc.on_session_destroyed(_end(self))
 
     @property
@@ -381,24 +364,26 @@ class _Group:
                 return
             self.dirty = False
             try:
-                await self._put(self._sealed(self._fitting()), look=self.kind == "user")
+                if self.kind == "user":
+                    await self._tell_others()  # first: it says which revision this is
+                await self._put(self._sealed(self._fitting()))
             except Exception as error:
                 self._schedule(self._failed("written", error))
             else:
                 self._works()
 
-    async def _put(self, sealed: bytes, look: bool = False) -> None:
+    async def _put(self, sealed: bytes) -> None:
         async with asyncio.timeout(PATIENCE):
-            if look:
-                await self._tell_others()
             await self.store.set(self._place(self.who), sealed, self.max_age)
         counts["written"] += 1
 
     async def _tell_others(self) -> None:
         """The later change holds; who made the one before, in another tab, is told."""
-        kept = self._opened(await self.store.get(self._place(self.who)), self.who or "")
-        if kept is not None and kept["revision"] >= self._revision:
-            self._revision = kept["revision"] + 1
+        async with asyncio.timeout(PATIENCE):
+            sealed = await self.store.get(self._place(self.who))
+        kept = self._opened(sealed, self.who or "")
+        if kept is not None:
+            self._revision = max(self._revision, kept["revision"])
         for other in list(_groups):
             if other is not self and other._place(other.who) == self._place(self.who):
                 other.page.on_page(functools.partial(other.page.tell, "elsewhere"))

@@ -12,33 +12,19 @@ import time
 
 from bokeh.document import Document
 from bokeh.document.events import MessageSentEvent
-from bokeh.models import CustomJS
 from bokeh.settings import settings
 from panel.io.state import set_curdoc, state
 from panel.widgets import Widget
 
 from .current import application_context_of, current_document
 from .inputs import Input, Parameter, declared, readable
+from .tab import keep_in_tab
 
 log = logging.getLogger("sessionlab.harden")
 
 TYPE = "sessionlab_recover"
 _NAME = "_sessionlab_recovery"
 _process_key = secrets.token_bytes(32)
-
-# Runs when the page is ready and after each reconnect, also of one whose session is new: hands over what is stored, and
-# stores what the server sends. `sessionStorage` belongs to this tab and outlives a reload.
-PAGE = """
-const type = %s, key = type + %s + location.pathname
-let stored = null
-try { stored = sessionStorage.getItem(key) } catch {}
-if (!cb_obj[type]) {
-  cb_obj[type] = true
-  cb_obj.on_message(type, (signed) => { try { sessionStorage.setItem(key, signed) } catch {} })
-}
-const {MessageSentEvent} = Bokeh.require("document/events")
-cb_obj._trigger_on_change(new MessageSentEvent(cb_obj, type, stored))
-"""
 
 
 def recover_inputs(
@@ -109,10 +95,7 @@ class _Recovery:
         self._heard = self._scheduled = self._warned = False
         application = application_context_of(doc.session_context)
         self._route = getattr(application, "url", None) or "/"
-        script = CustomJS(code=PAGE % (json.dumps(TYPE), json.dumps(self._route)))
-        doc.js_on_event("document_ready", script)
-        doc.js_on_event("client_reconnected", script)
-        doc.on_message(TYPE, self._hear)
+        keep_in_tab(doc, TYPE, self._route, self._hear)
 
     def add(self, item: Input) -> None:
         if item.name in self._inputs:
