@@ -578,8 +578,10 @@ async def test_a_killed_server_and_a_restarted_one_lose_nothing(tmp_path, notifi
                 await is_kept(tmp_path / "store", {"note": written})
                 server.kill(end)
                 await asyncio.to_thread(server.restart)
-                await tab.page.get_by_text("what you had entered is back").first.wait_for(timeout=20_000)
+                notice = tab.page.get_by_text("what you had entered is back").first
+                await notice.wait_for(timeout=20_000)
                 assert await tab.page.get_by_label("note").input_value() == written
+                await notice.wait_for(state="hidden", timeout=20_000)  # the next one is to be seen, and not this
             await tab.page.reload()
             await tab.page.wait_for_function(SHOWN, arg=written)
 
