@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sessionlab import syntax
 from sessionlab.errors import AppFailed
 
 # whoever imports one of these has Panel in the process
@@ -146,7 +147,7 @@ def _tree(path: Path) -> ast.AST | None:
     """The syntax tree of a script or of a notebook's code cells; None for what is no Python."""
     with contextlib.suppress(OSError, SyntaxError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         text = path.read_bytes()
-        return ast.parse(_code_of(json.loads(text)) if path.suffix == ".ipynb" else text)
+        return syntax.parse(_code_of(json.loads(text)) if path.suffix == ".ipynb" else text)
     return None
 
 

@@ -107,14 +107,6 @@ def whole(destroyed=True):
 EXPIRED, STOPPED = whole(True), whole(False)  # how the session ended
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ctrl_c():
-    """A shell starts what runs in the background with Ctrl-C ignored, and every process hands that on."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def gone(processes, seconds=10):
     """Wait until all have ended; those that nobody waits for stay behind as zombies."""
     deadline = time.monotonic() + seconds

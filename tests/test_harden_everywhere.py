@@ -6,6 +6,7 @@ The table that these tests print (``pytest -s tests/test_harden_everywhere.py -k
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import sys
@@ -283,7 +284,7 @@ def test_the_table_is_what_was_seen():
     told = fields([re.split(r" {2,}", line) for line in lines])
     assert len(told) == 54
     assert told == fields(in_the_chapter())
-    if len(OUTCOMES) < len(told):
+    if len(OUTCOMES) < len(told) and not os.environ.get("CI"):
         pytest.skip(f"only {len(OUTCOMES)} of {len(told)} fields were tried: run the whole module")
     print(*lines, sep="\n")
     assert told == OUTCOMES

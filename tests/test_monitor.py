@@ -357,7 +357,6 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypa
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=hear_ctrl_c,
     )
     try:
         interrupted_and_gone(lab)
@@ -366,11 +365,6 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing_behind(app, monkeypa
         pytest.fail(lab.communicate()[1])
     finally:
         lab.kill()
-
-
-def hear_ctrl_c() -> None:
-    """A shell that starts tests in the background lets them ignore it, and whatever they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupted_and_gone(lab: subprocess.Popen) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import textwrap
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from sessionlab import programs, syntax
 from sessionlab.programs import nothing_to_look_at, serves_itself, way_of
 
 PLOT = "from bokeh.plotting import figure\n"
@@ -138,3 +143,23 @@ def test_an_empty_page_is_an_error_that_asks_whether_the_program_serves(write):
     assert '"app:function"' in error.advice
     silent = nothing_to_look_at("/app", write("silent.py", "x = 1"))
     assert "serve by itself?" in silent.why and ".servable()" in silent.advice
+
+
+def test_threads_parse_at_the_same_time(request):
+    """CPython counts the depth of all threads' trees as one: with `ast.parse`, one of these says SystemError."""
+    source = Path(programs.__file__).read_text()
+    threshold = gc.get_threshold()
+
+    def let_others_in(phase, info):
+        time.sleep(0)
+
+    gc.callbacks.append(let_others_in)  # as any finalizer that is written in Python
+    request.addfinalizer(lambda: (gc.set_threshold(*threshold), gc.callbacks.remove(let_others_in)))
+    gc.set_threshold(50)
+    parsed = []
+    threads = [threading.Thread(target=lambda: parsed.append(syntax.parse(source))) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(parsed) == len(threads)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 
@@ -64,7 +65,8 @@ def shared(item: pytest.Item) -> bool:
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.suffix == ".ipynb" or shared(item):
+        # two groups would be joined into one of another name
+        if (item.path.suffix == ".ipynb" or shared(item)) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.path.suffix == ".ipynb":
             item.add_marker("server")  # a kernel
@@ -86,6 +88,9 @@ def pytest_runtest_protocol(item: pytest.Item):
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # A shell starts what runs in the background with Ctrl-C ignored, and every process hands that on to its children.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     session.config.stash[BEGAN] = time.perf_counter(), busy()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sessionlab.agent.plain import read
 from sessionlab.agent.where import is_app_file, shown
+from sessionlab.syntax import parse
 
 FILLS = re.compile(r"append(left)?|add|insert|extend|setdefault|update|put(_nowait)?|push|register|write")
 EMPTIES = re.compile(r"pop(item|left)?|remove|discard|clear|truncate|move_to_end")
@@ -76,7 +77,7 @@ def _parsed(file: str):
         if file.endswith(".ipynb"):
             cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
             text = "\n".join("".join(c["source"]) for c in cells)
-        tree = ast.parse(text)
+        tree = parse(text)
     except (OSError, ValueError, SyntaxError, KeyError):
         return None, {}
     constants = {}

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sessionlab import syntax
+
 MOST_FILES = 60
 MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -89,7 +91,7 @@ def _parse(path: Path) -> ast.Module | None:
             cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
             lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
             text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
-        return ast.parse(text)
+        return syntax.parse(text)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, RecursionError):
         return None
 
