@@ -6,7 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from panel.custom import JSComponent
 from panel.io.application import build_single_handler_application
 from panel.io.server import Server
 from tornado.httpclient import AsyncHTTPClient
