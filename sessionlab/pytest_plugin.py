@@ -167,8 +167,9 @@ def check(item, limits: Limits) -> None:
 def explain(limits: Limits, result, breaches: list) -> str:
     """The failure as pytest shows it."""
     from sessionlab import report
+    from sessionlab.sizes import show_size
 
-    allowed = [] if limits.bytes is None else [report.size(limits.bytes)]
+    allowed = [] if limits.bytes is None else [show_size(limits.bytes)]
     allowed += [] if limits.objects is None else [f"{limits.objects:g} objects"]
     lines = [
         f"{limits.app}: {report.HEADLINE[result.verdict]}",

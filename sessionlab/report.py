@@ -7,6 +7,7 @@ import html
 import io
 
 from sessionlab import pages
+from sessionlab.sizes import show_size
 
 HEADLINE = {
     "clean": "clean: nothing of a session stays",
@@ -23,17 +24,9 @@ HEX = {"green": "#1a7f37", "red": "#cf222e", "yellow": "#9a6700"}
 SHOWN = ("bytes", "objects", "documents", "models", "sessions", "threads")
 
 
-def size(number: float) -> str:
-    """Bytes as a reader says them: ``912 B``, ``12.4 KB``, ``1.3 MB``."""
-    for unit, factor in (("MB", 1e6), ("KB", 1e3)):
-        if abs(number) >= factor:
-            return f"{number / factor:.1f} {unit}"
-    return f"{number:.0f} B"
-
-
 def numbers(result) -> str:
     """What each session left, in one line; counts that did not change are left out."""
-    parts = [f"{size(result.per_session['bytes'])}"]
+    parts = [f"{show_size(result.per_session['bytes'])}"]
     parts += [f"{result.per_session[k]:.3g} {k}" for k in SHOWN[1:] if abs(result.per_session.get(k, 0)) >= 0.05]
     return ", ".join(parts)
 
@@ -41,7 +34,7 @@ def numbers(result) -> str:
 def claim(result) -> str:
     """The floor, as a sentence."""
     floor = result.floor
-    return f"less than {size(floor['bytes'])} or {floor['objects']:.2g} objects a session would not have been seen"
+    return f"less than {show_size(floor['bytes'])} or {floor['objects']:.2g} objects a session would not have been seen"
 
 
 def how(result) -> str:
@@ -93,7 +86,9 @@ def live(result) -> str:
     if found.verdict != "grows":
         return f"a session that stays open: {found.verdict}, over {looked}"
     rates = ((found.per_event, "event"), (found.per_minute, "minute"))
-    grows = [f"{size(rate['bytes'])} with every {unit}" for rate, unit in rates if rate["bytes"] or rate["objects"]]
+    grows = [
+        f"{show_size(rate['bytes'])} with every {unit}" for rate, unit in rates if rate["bytes"] or rate["objects"]
+    ]
     return f"a session that stays open grows: {', '.join(grows)}, over {looked}"
 
 
@@ -107,9 +102,9 @@ def known(result) -> list[str]:
 def growth(culprit, each: str = " a session") -> str:
     """What a culprit adds with each session, in words; or with each event or minute, which is said elsewhere."""
     if culprit.grows_by == culprit.bytes:  # memory, or one value that grows: nothing is counted but bytes
-        return f"grows by {size(culprit.bytes)}{each}"
+        return f"grows by {show_size(culprit.bytes)}{each}"
     grows = f"grows by {culprit.grows_by:.3g}{each}"
-    return f"{grows}, {size(culprit.bytes)} of Python objects" if culprit.bytes >= 1 else grows
+    return f"{grows}, {show_size(culprit.bytes)} of Python objects" if culprit.bytes >= 1 else grows
 
 
 def elsewhere(culprit) -> bool:
@@ -186,7 +181,7 @@ def page(result) -> str:
         known=known(result),
         live=live(result),
         elsewhere=elsewhere,
-        size=size,
+        size=show_size,
         growth=growth,
         alt=alt(result),
         picture=base64.b64encode(_png(result)).decode() if result.batches else "",

@@ -22,3 +22,13 @@ def read_size(text: str | float, least: int = 1) -> int:
         if least <= size < math.inf:
             return int(size)
     raise InvalidOption(f"{text!r} is no size.", advice='give bytes, or a text such as "800 MB" or "2 GiB".')
+
+
+def show_size(number: float) -> str:
+    """Bytes as a reader says them: ``912 B``, ``12.4 KB``, ``1.3 MB``, ``2 GB``."""
+    if abs(number) >= 1e9:
+        return f"{number / 1e9:.3g} GB"
+    for unit, factor in (("MB", 1e6), ("KB", 1e3)):
+        if abs(number) >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number:.0f} B"

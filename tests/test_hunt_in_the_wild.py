@@ -244,7 +244,7 @@ SOMETIMES = """
 @pytest.mark.slow("a whole hunt")
 def test_a_stream_saturates_no_crowd_that_takes_heed_of_the_event_loop(folder):
     result = hunt(folder("stream.py", STREAM))
-    assert result.verdict == "clean" and result.sessions > 40
+    assert result.verdict == "clean" and not any("one by one" in note for note in result.notes), result.notes
     assert 0.02 < result.pace["busy"] < 1 and result.to_dict()["pace"]["busy"] == result.pace["busy"]
 
 

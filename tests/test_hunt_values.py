@@ -14,6 +14,7 @@ from hunting import hunt
 
 from sessionlab import report
 from sessionlab.agent import names, values
+from sessionlab.sizes import show_size
 
 
 class Hub:
@@ -114,6 +115,6 @@ def test_a_table_that_grows_is_named_with_its_line_and_so_is_a_hook_that_fails(t
     table = found["keeper_of_tables.VISITS"]
     assert table.location.endswith("app.py:6") and table.owner == "app" and "cut it" in table.advice
     assert 0.8 < table.bytes / 80_000 < 1.2  # a number and its index
-    assert f"grows by {report.size(table.bytes)} a session" in report.text(result)
+    assert f"grows by {show_size(table.bytes)} a session" in report.text(result)
     (note,) = [note for note in result.notes if "fails" in note]
     assert "app.py:8" in note and "NameError" in note and "default arguments" in note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,8 @@ from sessionlab.leaks.decision import (
     slope_of,
     trend_of,
 )
+from sessionlab.leaks.remainder import unexplained
+from sessionlab.leaks.result import Batch
 
 SIZES = [24, 36]
 FLAT = [[150.0, -80.0, 210.0, 40.0], [120.0, 90.0, 60.0, 130.0]]
@@ -159,3 +162,24 @@ def test_what_c_code_holds_beside_a_leak_is_a_part_of_it():
     native = Holder("a C extension", kind="C", items=[0, 0], edges=[0, 0], below=[240, 360])
     assert [f.holder.holder for f in decide([leak(), native], SIZES, FLAT).of("leak")] == ["store.SEEN"]
     assert decide([native], SIZES, FLAT).verdict == "leak"
+
+
+def batches(*rates):
+    """Two windows of two batches, ten sessions in each, with these bytes a session."""
+    return [Batch(1 + place // 2, 10, rate, 0.0) for place, rate in enumerate(rates)]
+
+
+@pytest.mark.parametrize(
+    ("size", "named", "rates", "said"),
+    [
+        (8500.0, 8400.0, (8500, 8500, 8500, 8500), ""),
+        (8500.0, 7000.0, (8500, 8500, 8500, 8500), ""),  # more than four fifths
+        (3000.0, 2100.0, (3000, 3000, 3000, 3000), ""),  # less than can be seen
+        (9000.0, 1000.0, (9000, 9000, 9000, 9000), "8.0 KB of the 9.0 KB a session.*, and as many come with every"),
+        (9000.0, 1000.0, (9000, 9000, 1500, 1500), "most of them came within 20 sessions, and fewer have come since"),
+        (9000.0, 1000.0, (None, None, None, None), "as many come with every session"),
+    ],
+)
+def test_a_report_adds_up_or_says_what_is_missing(size, named, rates, said):
+    found = unexplained(size, named, 1024.0, batches(*rates))
+    assert re.search(said, found) if said else found == ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import gc
 import hmac
 import importlib
 import ipaddress
@@ -148,6 +149,8 @@ class Agent:
 
     async def get_census(self, ask) -> dict:
         begin = time.monotonic()
+        if not gc.get_freeze_count():
+            self._frozen.clear()  # the application has called gc.unfreeze
         unreachable = await settle(ask.flag("trim")) if ask.flag("settle") else None
         took = time.monotonic() - begin
         if not self._has_counted:  # the first count fills caches, psutil's for instance, and would see them grow

@@ -23,6 +23,7 @@ import psutil
 import tornado
 
 from sessionlab.agent.plain import ids, module_of, mro, qualname_of
+from sessionlab.agent.resident import settle_down
 from sessionlab.agent.where import is_app_module
 
 _TORNADO = os.path.dirname(tornado.__file__) + os.sep
@@ -123,7 +124,7 @@ def tally() -> collections.Counter:
 def freeze() -> collections.Counter:
     """Take all that exists for permanent, and return its tally: neither collections nor tallies look at it again."""
     found = tally()
-    gc.freeze()
+    settle_down()
     return found
 
 

@@ -33,6 +33,7 @@ from sessionlab.agent.plain import (
     read,
     slots_of,
 )
+from sessionlab.agent.resident import everything
 from sessionlab.agent.where import is_lab
 
 _LENGTHS: dict[type, Callable] = {kind: kind.__len__ for kind in (list, dict, set, collections.deque)}
@@ -84,7 +85,7 @@ class Containers:
 
 def _scan() -> list[tuple[object, int]]:
     """Every container with its length."""
-    objects = gc.get_objects()
+    objects = everything()
     # by the ids of classes: one may refuse to be a key
     lengths, weak, loggers = {id(dict): dict.__len__}, set(), set()
     for number, cls in {id(cls): cls for cls in map(type, objects)}.items():

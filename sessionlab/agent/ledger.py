@@ -21,6 +21,7 @@ from collections.abc import Iterable
 
 from sessionlab.agent.containers import _scan as scan
 from sessionlab.agent.plain import takes_references
+from sessionlab.agent.resident import everything
 
 # there are many of them, and they rarely come and go
 _PLENTY = (types.FunctionType, types.BuiltinFunctionType, type, weakref.ref)
@@ -55,9 +56,8 @@ class Ledger:
         reborn = self._refer(gc.get_objects())
         self.old -= reborn
         self.cohorts = [cohort - reborn for cohort in self.cohorts]
-        objects = gc.get_objects()
-        ids, types = set(map(id, objects)), dict(collections.Counter(map(id, map(type, objects))))
-        del objects
+        # what is frozen neither comes nor goes
+        ids, types = set(map(id, everything())), dict(collections.Counter(map(id, map(type, gc.get_objects()))))
         if not self.lengths:
             self.old, self.lengths, self.ends, self.types = ids, [lengths], [ends], [types]
             return 0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sessionlab.agent import names
 from sessionlab.agent.graph import Walk
 from sessionlab.agent.plain import at_home, module_of
+from sessionlab.agent.resident import everything
 from sessionlab.agent.rows import owner_of_way
 from sessionlab.agent.sizes import size_of
 
@@ -27,7 +28,7 @@ def weigh() -> dict[tuple[int, int], int]:
     """Bytes of every large text, array and table, by its place: the id of what holds it, and its number there."""
     measures: dict[int, Callable | None] = {}  # by the id of the class: one may refuse to be a key
     weights = {}
-    for thing in gc.get_objects():
+    for thing in everything():
         for holder in (thing, *_unknown(thing)):
             for number, value in enumerate(gc.get_referents(holder)):
                 kind = type(value)

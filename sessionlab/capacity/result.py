@@ -11,7 +11,7 @@ from functools import cached_property
 
 from sessionlab.capacity.advice import Advice, Wanted, advise
 from sessionlab.client.shown import Shown
-from sessionlab.report import size
+from sessionlab.sizes import show_size
 
 LEAST = 1000.0  # bytes that a session is taken to cost, if the measurement sees none
 GIGABYTE = 1e9
@@ -106,7 +106,7 @@ class Load(Shown):
         first, last, wanted, advice = self.steps[1], self.steps[-1], self.wanted, self.advice
         lines = [
             f"{self.app}: {last.sessions} sessions in one process, {self.seconds:.0f} s",
-            f"  one session takes   {size(self.per_session)}; the process itself {size(self.base)}",
+            f"  one session takes   {show_size(self.per_session)}; the process itself {show_size(self.base)}",
             f"  a gigabyte holds    {self.per_gigabyte} sessions",
             f"  a page is built in  {_ms(first.build)}; {_ms(last.build)} with {last.sessions} sessions open",
             f"  a process builds    {1 / self.build:.0f} pages a second; while it does, it answers nobody else",
@@ -132,8 +132,8 @@ class Load(Shown):
     def alt(self) -> str:
         """The picture in words."""
         return (
-            f"Two curves over up to {self.steps[-1].sessions} sessions. Memory rises by {size(self.per_session)} a "
-            f"session from {size(self.base)}; a page takes {_ms(self.steps[1].build)} to build at first, "
+            f"Two curves over up to {self.steps[-1].sessions} sessions. Memory rises by {show_size(self.per_session)} "
+            f"a session from {show_size(self.base)}; a page takes {_ms(self.steps[1].build)} to build at first, "
             f"{_ms(self.build)} at last."
         )
 
@@ -147,7 +147,7 @@ class Load(Shown):
         memory.plot(sessions, [step.memory / 1e6 for step in self.steps], "o", color="#0b5c8a", label="measured")
         ends = [0, sessions[-1]]
         line = [(self.base + self.per_session * end) / 1e6 for end in ends]
-        memory.plot(ends, line, "--", color="#b42318", label=f"{size(self.per_session)} a session")
+        memory.plot(ends, line, "--", color="#b42318", label=f"{show_size(self.per_session)} a session")
         memory.set_ylabel("memory (MB)")
         built = self.steps[1:]
         times.plot(

@@ -12,8 +12,8 @@ from sessionlab.client.scenario import use_widgets
 from sessionlab.errors import VisitFailed
 from sessionlab.lifetimes import retained
 from sessionlab.raised import Raised, uncaught
-from sessionlab.report import size as small_size
 from sessionlab.server import Server
+from sessionlab.sizes import show_size
 
 HELD = 8  # sessions that are held open at once to weigh one
 BOTS = 5
@@ -71,8 +71,8 @@ def _memory(bench: Bench, each: float, base: float, frames: float) -> None:
     settings = bench.settings
     fits = max(0, int((bench.memory - base) / each))
     measured = (
-        f"{size(each)} a session, over {size(base)} for the process: about {_about(fits)} sessions fit into "
-        f"{size(bench.memory)}, or {_about(fits / settings.latest)} visits a second that leave at once."
+        f"{show_size(each)} a session, over {show_size(base)} for the process: about {_about(fits)} sessions fit into "
+        f"{show_size(bench.memory)}, or {_about(fits / settings.latest)} visits a second that leave at once."
     )
     if frames >= 1:
         measured += f" Each session holds {frames:.2g} DataFrames of its own."
@@ -82,11 +82,6 @@ def _memory(bench: Bench, each: float, base: float, frames: float) -> None:
     advice = "load what all sessions read once, with pn.cache or pn.state.as_cached; limit sessions with "
     advice += "sessionlab.harden.SessionLimits; or give the process more memory."
     bench.found("memory.session", "warn" if fits >= FEW else "fail", measured, advice)
-
-
-def size(number: float) -> str:
-    """Bytes as a reader says them, gigabytes too."""
-    return f"{number / 1e9:.3g} GB" if number >= 1e9 else small_size(number)
 
 
 def _about(number: float) -> str:
@@ -126,7 +121,7 @@ async def _bots(bench: Bench, server: Server, weight: list[float]) -> None:
         f"{duration(settings.latest)}. One such load a second holds {held:.0f} sessions"
     )
     needed = held * weight[0] if weight else 0.0
-    measured += f", {size(needed)}." if weight else "."
+    measured += f", {show_size(needed)}." if weight else "."
     share = needed / bench.memory
     advice = "keep crawlers out with robots.txt and a login, point probes at /liveness, shorten the lifetime, or cap "
     advice += "sessions with sessionlab.harden.SessionLimits."

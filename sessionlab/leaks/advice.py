@@ -30,6 +30,10 @@ class Known:
         return bool(re.search(self.pattern, holder.holder) and re.search(self.example, kept))
 
 
+CLASS_IN_SCRIPT = (
+    "a class that is defined in the script is another one at every visit, and caches keep each: define it in an "
+    "imported module."
+)
 KNOWN = (
     Known(
         r"state\._views",
@@ -74,13 +78,8 @@ KNOWN = (
     ),
     Known(r"panel\.cache .*per_session", "per_session=True leaves an entry per session: cache in a closure.", "panel"),
     Known(r"panel\.cache", "give the cache a bound: @pn.cache(max_items=…), or do not cache per-session arguments."),
-    Known(
-        r"lru_cache (panel|bokeh|param|holoviews)\.",
-        "a class that is defined in the script is another one at every visit, and caches keep each: define it in an "
-        "imported module.",
-        "app",
-        example=r"class ",
-    ),
+    Known(r"lru_cache (panel|bokeh|param|holoviews)\.", CLASS_IN_SCRIPT, "app", example=r"class "),
+    Known(r"lru_cache bokeh\.core\.has_props\.HasProps\.", CLASS_IN_SCRIPT, "app"),  # one entry a class
     Known(
         r"lru_cache .* entry",
         "what a cached function returns is one object for all sessions: take the session's part out of it in "

@@ -180,7 +180,8 @@ class _Hunt:
         if pace.slow:
             self.fewest = FEWEST // 2
             self._be_patient(pace.slowest)
-        self.visitors.empty(5.0)
+        if not self.visitors.empty(5.0):
+            self.probe.freeze()  # what was imported need not be counted, nor collected, with every batch
         self.progress("warm-up", 0.08)
         begin = time.monotonic()
         number = WARM_UP if self.most is None else max(FEWEST, min(WARM_UP, self.most // 6))

@@ -21,7 +21,7 @@ from sessionlab.leaks import decision, on_page
 from sessionlab.leaks.advice import advice_while_open, holders_in
 from sessionlab.leaks.decision import Finding, Holder, Judgement
 from sessionlab.leaks.on_page import page_of
-from sessionlab.leaks.outcome import Evidence, culprits_of
+from sessionlab.leaks.outcome import NATIVE, Evidence, culprits_of
 from sessionlab.leaks.result import Culprit, Live
 from sessionlab.leaks.visitors import Visitors
 from sessionlab.sync import run
@@ -117,7 +117,16 @@ class _Live:
             lines = await self._trace()
             if not any(each.of("leak") for each in judged.values()):  # memory alone: which value is heavier now?
                 self.answer = await self._ask("GET", "holders")
-        return self._told({kind: self._growth(kind, each, lines) for kind, each in judged.items()})
+        growths = {kind: self._growth(kind, each, lines) for kind, each in judged.items()}
+        for kind, growth in growths.items():
+            if any(
+                culprit.holder == NATIVE for culprit in growth.culprits
+            ):  # there is no object to look at: how it grew
+                rates = (
+                    f"{w.rounds} times {w.heap:.0f} B" for w in self.windows if w.kind == kind and w.heap is not None
+                )
+                self.notes.append(f"live: the memory alone grew with every {kind}: {', '.join(rates)}.")
+        return self._told(growths)
 
     # -- what happens -----------------------------------------------------------------------------------------------
 

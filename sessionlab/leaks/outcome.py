@@ -11,6 +11,7 @@ from sessionlab.leaks import decision
 from sessionlab.leaks.advice import advice_for, marked_line, owner_of
 from sessionlab.leaks.decision import Finding, Holder, Judgement
 from sessionlab.leaks.identity import report_to, signature
+from sessionlab.leaks.remainder import unexplained
 from sessionlab.leaks.result import Batch, Culprit, HuntResult
 
 NATIVE = "memory outside Python's objects"
@@ -218,6 +219,11 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntRe
     explained = sum(c.bytes for c in culprits) if verdict == "leak" else 0.0
     if explained > 0 and abs(size - explained) < decision.BYTES_FLOOR:
         size = explained  # the rest is Panel's own, or the table that the holder doubles now and then
+    least = decision.BYTES_FLOOR
+    if seen.memory:
+        least = decision.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
+    if explained > 0 and (missing := unexplained(size, explained, least, seen.batches)):
+        seen.notes.append(missing)
     # what every second session leaves is plain in any two windows
     floor = max(decision.LEAST_RATE, min(0.5, decision.ENOUGH / max(1, sum(seen.sizes))))
     if verdict == "clean" and each("objects") >= floor:
@@ -232,9 +238,7 @@ def _made(seen: Evidence, verdict: str, culprits: tuple[Culprit, ...]) -> HuntRe
             **{name: each(name) for name in ("objects", "documents", "models", "sessions", "threads")},
         },
         floor={
-            "bytes": decision.bytes_floor(seen.memory, explained=size if verdict == "leak" else 0.0)
-            if seen.memory
-            else decision.BYTES_FLOOR,
+            "bytes": least,
             "objects": floor,
         },
         culprits=culprits,

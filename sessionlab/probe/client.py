@@ -128,7 +128,7 @@ class Probe:
         """Settle, and take all that exists for permanent: a later settled census takes a tenth of its time.
 
         Meant for a server without sessions, before it is measured. What is frozen is counted once; when it goes
-        after all, counts do not fall. `containers` and the hunter do not see what is in it.
+        after all, counts do not fall. Hunters go on looking into it; `containers` does not name what hangs there.
         """
         self._ask_all("POST", "freeze")
 

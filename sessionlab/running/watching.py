@@ -18,6 +18,7 @@ from sessionlab.errors import ServerGone
 from sessionlab.leaks.advice import advice_for, holders_in
 from sessionlab.leaks.decision import BYTES_FLOOR, Holder, trend_of
 from sessionlab.probe.client import Probe
+from sessionlab.sizes import show_size
 
 SIZES = (12, 18, 24)  # sessions that have to end between two looks
 ENOUGH = 48  # sessions that have ended without a trace, after which it is clean
@@ -58,7 +59,7 @@ class Watched:
         if self.holder:
             lines.append(f"{self.per_session:.2f} Documents a session stay: {' → '.join(self.chain or (self.holder,))}")
         if self.bytes is not None:
-            lines.append(f"{self.bytes / 1000:.1f} KB a session stay in the heap")
+            lines.append(f"{show_size(self.bytes)} a session stay in the heap")
         lines += [f"belongs to: {self.owner}"] if self.owner else []
         lines += [f"what to do: {self.advice}"] if self.advice else []
         lines += [f"the memory limit is met in {self.hours:.1f} hours"] if self.hours is not None else []
