@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 import textwrap
+import types
 
 import pytest
 from hunting import hunt
 
 from sessionlab import serve
 from sessionlab.agent import resident
+from sessionlab.agent.graph import Walk
 from sessionlab.agent.ledger import Ledger
 
 
@@ -34,6 +37,25 @@ def test_what_was_frozen_is_found_once_and_grows_like_everything_else(frozen, re
     ledger.turn()
     assert ledger.grew(kept) == [5]
     assert id(kept) in ledger.old
+
+
+async def test_no_walk_goes_through_the_list_of_what_is_frozen(frozen, monkeypatch):
+    module = types.ModuleType("stays")
+    monkeypatch.setitem(sys.modules, "stays", module)
+    module.kept = [object()]
+    resident.settle_down()
+    ledger = Ledger()
+    ledger.turn()
+    module.kept = [*module.kept, Thing()]  # another list takes the place of the one that is frozen
+    ledger.turn()
+    walk = Walk(ledger)
+    (place,) = [place for place, thing in enumerate(walk.things) if isinstance(thing, Thing)]
+    way = [*map(id, walk.path(place))]
+    assert id(resident._frozen) not in way and id(module.__dict__) in way
+
+
+class Thing:
+    """What the application keeps."""
 
 
 def test_an_application_that_unfreezes_is_counted_once(frozen):

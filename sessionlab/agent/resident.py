@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import gc
 
-_frozen: list = []  # strong references: an address among them is not used again
+
+class _Frozen(list):
+    """Strong references, so that no address among them is used again. A walk enters no object of the lab's classes."""
+
+
+_frozen = _Frozen()
 
 
 def settle_down() -> None:

@@ -45,6 +45,12 @@ KNOWN = (
     ),
     Known(r"state\._views", "a view was rendered outside the session's own page: give it to servable().", "panel"),
     Known(
+        r"state\.param\.watchers\['busy'\]",
+        "panel_material_ui.Page never stops watching pn.state.busy. Until that is mended, let it watch itself: "
+        "`with panel.util.parameters.edit_readonly(page): page.busy = page.param.loading`.",
+        example=r"panel_material_ui Page",
+    ),
+    Known(
         r"state\.param\.watchers",
         "pn.state is shared by all sessions: unwatch in pn.state.on_session_destroyed, or do not bind to it.",
         "panel",
