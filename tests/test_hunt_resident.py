@@ -42,16 +42,18 @@ def test_what_was_frozen_is_found_once_and_grows_like_everything_else(frozen, re
 async def test_no_walk_goes_through_the_list_of_what_is_frozen(frozen, monkeypatch):
     module = types.ModuleType("stays")
     monkeypatch.setitem(sys.modules, "stays", module)
-    module.kept = [object()]
+    module.kept = deep = {"kept": [object()]}
+    for _ in range(20):  # farther from a module than the list is
+        module.kept = {"deeper": module.kept}
     resident.settle_down()
     ledger = Ledger()
     ledger.turn()
-    module.kept = [*module.kept, Thing()]  # another list takes the place of the one that is frozen
+    deep["kept"] = [*deep["kept"], Thing()]  # another list takes the place of the one that is frozen
     ledger.turn()
     walk = Walk(ledger)
     (place,) = [place for place, thing in enumerate(walk.things) if isinstance(thing, Thing)]
     way = [*map(id, walk.path(place))]
-    assert id(resident._frozen) not in way and id(module.__dict__) in way
+    assert id(resident._frozen) not in way and id(deep) in way
 
 
 class Thing:
