@@ -68,6 +68,7 @@ bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunt
 	$(BIN)/python benchmarks/probe_overhead.py
 	$(BIN)/python benchmarks/visits.py
 	$(BIN)/python benchmarks/hunting.py
+	$(BIN)/python benchmarks/living.py
 
 soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)

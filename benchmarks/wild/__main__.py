@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -24,16 +26,18 @@ FOLDER = ROOT / ".sessionlab" / "wild"
 
 def in_its_environment() -> None:
     """Go on in an environment that has what the apps need; it is made at the first time."""
-    python = FOLDER / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if Path(sys.prefix) == python.parents[1]:
+    env = FOLDER / "env"
+    python = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if Path(sys.prefix) == env:
         return
-    if not python.exists():
-        from tomllib import loads
-
-        pins = [f"{s['name']}=={s['version']}" for s in loads((HERE / "wild.toml").read_text())["source"]]
-        subprocess.run(["uv", "venv", "--quiet", str(FOLDER / "env")], check=True)
-        wanted = ["-r", str(HERE / "requirements.txt"), *pins, "-e", f"{ROOT}[lab]"]
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(python), *wanted], check=True)
+    if not (ready := env / "ready").exists():  # also after a first time that was interrupted
+        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+        sources = tomllib.loads((HERE / "wild.toml").read_text())["source"]
+        wanted = [f"{source['name']}=={source['version']}" for source in sources]
+        wanted += ["-r", str(HERE / "requirements.txt"), "-e", f"{ROOT}[lab]"]
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(env)], check=True)
+        subprocess.run([uv, "pip", "install", "--compile-bytecode", "--python", str(python), *wanted], check=True)
+        ready.touch()
     os.execv(python, [str(python), *sys.argv])
 
 

@@ -43,11 +43,6 @@ def sources() -> list[dict]:
     return tomllib.loads((HERE / "wild.toml").read_text())["source"]
 
 
-def pinned() -> list[str]:
-    """Requirements, each with its version."""
-    return [f"{source['name']}=={source['version']}" for source in sources()]
-
-
 def gather(folder: Path) -> list[App]:
     """Fetch what is not there yet, and list all apps in a stable order."""
     return [app for source in sources() for app in _apps(source, _fetched(source, folder), folder / "made")]
