@@ -286,6 +286,9 @@ class Told:
     def __init__(self, *script):
         self.script = list(script)
 
+    def hello(self):
+        return {}
+
     def ask(self, method, name, **query):
         number, tops, life = self.script[0] if len(self.script) == 1 else self.script.pop(0)
         numbers = {"ended": number, "live": 1, "heap": None, "began": life, "limit": None, "rss": 1}
@@ -305,6 +308,61 @@ def test_few_sessions_are_no_verdict_and_many_without_a_trace_are_one():
     assert watch(Told((0, 0, 1.0), (0, 0, 1.0), (5, 0, 1.0)), 0.1, every=0.01).verdict == "undecided"
     script = [(number, 0, 1.0) for number in (0, 0, 12, 12, 30, 30, 54, 54)]
     assert watch(Told(*script), 0.1, every=0.01).verdict == "clean"
+
+
+LEAKS = [(0, 0, 1.0), (0, 0, 1.0), (12, 12, 1.0), (12, 12, 1.0), (30, 30, 1.0), (30, 30, 1.0)]
+NOTHING = [(number, 0, 1.0) for number in (0, 0, 12, 12, 30, 30, 54, 54)]
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """`told(name=script)`: what the servers at these names have to say, instead of a probe."""
+
+    def set_up(**scripts):
+        monkeypatch.setattr("sessionlab.running.snapshot.probe_of", lambda url, token: Told(*scripts[url]))
+
+    return set_up
+
+
+def test_the_servers_of_one_application_are_watched_at_once(told):
+    told(first=LEAKS, second=NOTHING)
+    done = CliRunner().invoke(cli, ["watch", "first", "second", "--for", "0.2s", "--every", "0.01", "--json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["verdict"]) == (1, "leak")
+    assert [(one["url"], one["verdict"]) for one in found["servers"]] == [("first", "leak"), ("second", "clean")]
+    text = CliRunner().invoke(cli, ["watch", "second", "second", "--for", "0.2s", "--every", "0.01"])
+    assert text.exit_code == 0 and text.stdout.count("second\n  clean: 54 sessions") == 2
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("name", "script"), [("leaks", LEAKS), ("clean", NOTHING)])
+def test_a_leak_is_told_to_a_command_that_reads_it(told, tmp_path, name, script):
+    told(server=script)
+    told_of = tmp_path / "told.json"
+    command = f"{sys.executable} -c \"import sys; open('{told_of}', 'w').write(sys.stdin.read())\""
+    options = ["--for", "0.2s", "--every", "0.01", "--alert", command]
+    done = CliRunner().invoke(cli, ["watch", "server", *options])
+    assert done.exit_code == (1 if name == "leaks" else 0) and told_of.exists() == (name == "leaks")
+    if name == "leaks":
+        assert json.loads(told_of.read_text())["holder"] == "kept_by_all.SEEN"
+        options[-1] = str(tmp_path / "no_such_command")
+        failed = CliRunner().invoke(cli, ["watch", "server", *options])
+        assert failed.exit_code == 1 and "--alert failed" in failed.stderr
+
+
+def test_the_memory_that_a_process_may_take_is_given_or_told_by_its_container():
+    class Heavy(Told):
+        def ask(self, method, name, **query):
+            answer = super().ask(method, name, **query)
+            numbers = answer.get("numbers", answer)
+            numbers |= {"heap": 10_000 * numbers["ended"], "limit": 2_000_000, "rss": 1_000_000}
+            return answer
+
+    found, given = (watch(Heavy(*LEAKS), 5.0, every=0.01, memory=memory) for memory in (None, 101_000_000))
+    assert found.bytes == given.bytes == 10_000
+    assert found.hours == pytest.approx(1_000_000 / 10_000 / 30 / 3600)  # 30 in what counts as a second
+    assert given.hours == pytest.approx(100 * found.hours)
+    assert "10.0 KB a session stay in the heap" in str(found) and "the memory limit is met in" in str(found)
 
 
 def snapshot(**changes) -> Snapshot:

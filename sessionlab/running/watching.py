@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -113,11 +113,29 @@ class Seen:
         error = np.sqrt(spread * np.linalg.pinv(terms.T @ terms)[2, 2])
         return float(found[2]), float(error)
 
+    def roughly(self) -> float | None:
+        """What each session left in the heap between the second look and the newest, whoever was there meanwhile."""
+        looks = [row for row in zip(self.ended, self.heap, strict=True) if row[1] is not None][1:]
+        if len(looks) < 2 or looks[-1][0] == looks[0][0]:
+            return None
+        return max(0.0, (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0]))
+
 
 def watch(
-    probe: Probe, seconds: float, *, every: float = 5.0, told: Callable[[str], None] = lambda line: None
+    probe: Probe,
+    seconds: float,
+    *,
+    every: float = 5.0,
+    memory: int | None = None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> Watched:
     """Watch the server that ``probe`` asks for so many seconds, or until the verdict is a leak.
+
+    Parameters
+    ----------
+    every : seconds between two questions.
+    memory : bytes that the process may take; by default what its container says.
+    told : called with a line after each look.
 
     A server that is started anew is watched anew. Raises what `Probe` raises when it does not answer from the start.
     """
@@ -144,7 +162,14 @@ def watch(
         if over or seen.leaks():
             break
         _pause.wait(every)
+    if memory is not None:
+        numbers = {**numbers, "limit": memory}
     return _judged(seen, total, numbers, time.monotonic() - began)
+
+
+def together(found: Sequence[Watched]) -> str:
+    """The verdict on several servers of one application: the worst."""
+    return next(verdict for verdict in ("leak", "undecided", "clean") if any(w.verdict == verdict for w in found))
 
 
 def _judged(seen: Seen, before: int, numbers: Mapping, seconds: float) -> Watched:
@@ -154,6 +179,7 @@ def _judged(seen: Seen, before: int, numbers: Mapping, seconds: float) -> Watche
         grows = size is not None and size - 2 * error > 4 * BYTES_FLOOR  # and nothing tells why
         verdict = "clean" if ended >= ENOUGH and not grows else "undecided"
         return Watched(verdict, before + ended, seconds, bytes=size)
+    size = seen.roughly() if size is None else size  # it is a leak, however big: an estimate helps
     holder, rate = leaks[0]
     return Watched(
         "leak",
