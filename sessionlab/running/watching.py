@@ -115,7 +115,7 @@ class Seen:
 
     def roughly(self) -> float | None:
         """What each session left in the heap between the second look and the newest, whoever was there meanwhile."""
-        looks = [row for row in zip(self.ended, self.heap, strict=True) if row[1] is not None][1:]
+        looks = [(n, heap) for n, heap in zip(self.ended, self.heap, strict=True) if heap is not None][1:]
         if len(looks) < 2 or looks[-1][0] == looks[0][0]:
             return None
         return max(0.0, (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0]))
