@@ -25,6 +25,7 @@ def load(
     memory: Annotated[str, typer.Option(help="of the container that a process is to live in")] = "2 GiB",
     max_seconds: Annotated[float, typer.Option(help="begin no further step after so many seconds")] = 120.0,
     as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="write one page with everything, for the team")] = None,
     picture: Annotated[Path | None, typer.Option(help="write the curves into this PNG file")] = None,
     framework: Framework = None,
 ) -> None:
@@ -33,9 +34,10 @@ def load(
     It recommends lifetime, caps and memory limit. Exit code: 0, or 3 if the app could not be run.
     """
     from sessionlab.capacity import load as run
+    from sessionlab.capacity import report
     from sessionlab.sizes import read_size
 
-    with cli_run.running(app, command, as_json, picture) as progress:
+    with cli_run.running(app, command, as_json, html, picture) as progress:
         result = run(
             app or (),
             command=command,
@@ -50,6 +52,8 @@ def load(
             panel_args=context.args,
             progress=progress,
         )
+    if html:
+        report.write_page(result, html)
     if picture:
         picture.write_bytes(result.png())
     print(json.dumps(result.to_dict(), indent=2) if as_json else result)

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.server
 
 SESSIONLAB = Path(sys.executable).with_name("sessionlab")
-WRITES = [("hunt", "--html"), ("audit", "--html"), ("load", "--picture")]
+WRITES = [("hunt", "--html"), ("audit", "--html"), ("load", "--picture"), ("load", "--html")]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionlab.capacity import Wanted, load
+from sessionlab.capacity import Wanted, load, report
 from sessionlab.capacity.advice import advise
+from sessionlab.capacity.result import Load, Step
 from sessionlab.errors import AppNotFound, InvalidOption
 from sessionlab.sizes import read_size
 
@@ -138,3 +140,25 @@ def test_what_is_advised_fits(base, per_session, build, rate, stay, outage):
         assert advice.rate * kept <= advice.live * 1.000001
         assert advice.rate * build <= 0.5 * 1.000001
         assert advice.processes * advice.rate >= (rate or 0) * 0.999999
+
+
+def result(steps: int = 3, **changes) -> Load:
+    """A test of 30 sessions that take 2 MB each, in a process of 200 MB."""
+    looks = [Step(15 * n, 200 * MB + 30 * MB * n, 0.02 * n or None, 0.03 * n or None, 0.001) for n in range(steps)]
+    return Load("app.py", tuple(looks), 12.0, "", Wanted(rate=5.0), **changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (result(), ("A gigabyte holds 500 sessions", "--unused-session-lifetime", "5 visits a second take")),
+        (dataclasses.replace(result(), stopped="<b>refused</b>"), ("It ended early: &lt;b&gt;refused", "2.0 MB")),
+        (dataclasses.replace(result(), wanted=Wanted(memory=100 * MB)), ("Not one session fits",)),
+    ],
+)
+def test_a_load_test_as_a_page(tmp_path, found, said):
+    file = tmp_path / "load.html"
+    report.write_page(found, file)
+    page = file.read_text()
+    assert all(each in page for each in said), page
+    assert f'alt="{found.alt}"' in page and page.count("<img") == 1

@@ -108,9 +108,10 @@ class Load(Shown):
             f"{self.app}: {last.sessions} sessions in one process, {self.seconds:.0f} s",
             f"  one session takes   {show_size(self.per_session)}; the process itself {show_size(self.base)}",
             f"  a gigabyte holds    {self.per_gigabyte} sessions",
-            f"  a page is built in  {_ms(first.build)}; {_ms(last.build)} with {last.sessions} sessions open",
+            f"  a page is built in  {shown_ms(first.build)}; {shown_ms(last.build)} with {last.sessions} sessions open",
             f"  a process builds    {1 / self.build:.0f} pages a second; while it does, it answers nobody else",
-            f"  an answer takes     {_ms(first.roundtrip)}; {_ms(last.roundtrip)} with {last.sessions} sessions open",
+            f"  an answer takes     {shown_ms(first.roundtrip)}; "
+            f"{shown_ms(last.roundtrip)} with {last.sessions} sessions open",
         ]
         if self.stopped:
             lines.append(f"  it ended early:     {self.stopped}")
@@ -133,8 +134,8 @@ class Load(Shown):
         """The picture in words."""
         return (
             f"Two curves over up to {self.steps[-1].sessions} sessions. Memory rises by {show_size(self.per_session)} "
-            f"a session from {show_size(self.base)}; a page takes {_ms(self.steps[1].build)} to build at first, "
-            f"{_ms(self.build)} at last."
+            f"a session from {show_size(self.base)}; a page takes {shown_ms(self.steps[1].build)} to build at first, "
+            f"{shown_ms(self.build)} at last."
         )
 
     def picture(self):
@@ -175,5 +176,6 @@ class Load(Shown):
         )
 
 
-def _ms(seconds: float | None) -> str:
+def shown_ms(seconds: float | None) -> str:
+    """Seconds as a reader says them: ``31.2 ms``."""
     return "unknown" if seconds is None else f"{1000 * seconds:.3g} ms"

@@ -1,6 +1,6 @@
-"""Pages for people who were not there: one design for what an audit and a hunt found, in light, in dark, and on paper.
+"""Pages for people who were not there: what an audit, a hunt or a load test found, in light, in dark, and on paper.
 
-Each is one file that needs nothing else. ``base.html.jinja`` is the design; the others say what stands in it.
+Each is one file that needs nothing else. ``base.html.jinja`` is the design of all; the others say what stands in it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def render(name: str, **values) -> str:
-    """The page of the template ``name`` (``audit`` or ``hunt``), with ``result`` and whatever else it names."""
+    """The page of the template ``name``: ``audit``, ``hunt`` or ``load``, with ``result`` and what else it names."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     environment = Environment(
