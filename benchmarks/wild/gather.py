@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pypi_simple import PyPISimple
-
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"^(?P<fence>`{3,})\s*(?:\{pyodide\}|python|py)[^\n]*\n(?P<code>.*?)^(?P=fence)\s*$", re.S | re.M)
 SHOWN = re.compile(r"\.servable\(|\.serve\(|\.show\(")
@@ -54,6 +52,8 @@ def _fetched(source: dict, folder: Path) -> Path:
     unpacked = folder / f"{source['name']}-{source['version']}"
     if unpacked.exists():
         return unpacked
+    from pypi_simple import PyPISimple  # of the environment of `wild`
+
     with PyPISimple() as index:
         packages = index.get_project_page(source["name"]).packages
         found = next(p for p in packages if (p.package_type, p.version) == ("sdist", source["version"]))
