@@ -16,11 +16,16 @@ from sessionlab.agent.graph import Walk
 from sessionlab.agent.ledger import Ledger
 
 
+def freeze():
+    resident.meet()
+    resident.settle_down()
+
+
 @pytest.fixture
 def frozen():
     """Everything of this process, frozen; thawed afterwards."""
     gc.collect()
-    resident.settle_down()
+    freeze()
     yield
     gc.unfreeze()
     resident.everything()
@@ -31,7 +36,7 @@ def test_what_was_frozen_is_found_once_and_grows_like_everything_else(frozen, re
     before = len(resident.everything())
     assert gc.get_freeze_count() > 0.9 * before
     ledger = Ledger()
-    resident.settle_down()  # with `kept`, which came later
+    freeze()  # with `kept`, which came later
     ledger.turn()
     kept.extend(object() for _ in range(5))
     ledger.turn()
@@ -45,13 +50,13 @@ async def test_no_walk_goes_through_the_list_of_what_is_frozen(frozen, monkeypat
     module.kept = deep = {"kept": [object()]}
     for _ in range(20):  # farther from a module than the list is
         module.kept = {"deeper": module.kept}
-    resident.settle_down()
+    freeze()
     ledger = Ledger()
     ledger.turn()
     deep["kept"] = [*deep["kept"], Thing()]  # another list takes the place of the one that is frozen
     ledger.turn()
     walk = Walk(ledger)
-    (place,) = [place for place, thing in enumerate(walk.things) if isinstance(thing, Thing)]
+    (place,) = [place for place, thing in enumerate(walk.things) if type(thing) is Thing]
     way = [*map(id, walk.path(place))]
     assert id(resident._frozen) not in way and id(deep) in way
 

@@ -33,6 +33,7 @@ from sessionlab.agent.containers import Containers
 from sessionlab.agent.elements import Elements
 from sessionlab.agent.lifecycle import Lifecycle
 from sessionlab.agent.patches import Patches
+from sessionlab.agent.resident import meet
 from sessionlab.agent.ring import EventRing, MemoryLine
 from sessionlab.agent.workers import Workers
 
@@ -199,8 +200,12 @@ class Agent:
         return {"unreachable": unreachable, "seconds": time.monotonic() - begin, "rss": resident()}
 
     async def post_freeze(self, ask) -> dict:
+        """Asked twice, so that nothing of a request stays: first to ``meet`` what is there."""
         await settle()
-        self._frozen.update(freeze())
+        if ask.flag("meet"):
+            meet()
+        else:
+            self._frozen.update(freeze())
         return {}
 
     async def post_elements(self, ask) -> dict:

@@ -98,12 +98,12 @@ async def settle(trimmed: bool = False) -> int:
     return found
 
 
-def tally() -> collections.Counter:
-    """What the garbage collector knows, counted by `(what, name)`: numbers and names only, it holds nothing.
+def tally(objects: list | None = None) -> collections.Counter:
+    """What the garbage collector knows, or these objects, counted by `(what, name)`.
 
-    ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that have been frozen are not among it.
+    Numbers and names only: it holds nothing. ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that have been frozen are not among it.
     """
-    objects = gc.get_objects()
+    objects = gc.get_objects() if objects is None else objects
     kinds = {id(cls): cls for cls in map(type, objects)}  # a class may refuse to be a key
     numbers = collections.Counter(map(id, map(type, objects)))
     counts = [(cls, numbers[number]) for number, cls in kinds.items()]
@@ -123,9 +123,7 @@ def tally() -> collections.Counter:
 
 def freeze() -> collections.Counter:
     """Take all that exists for permanent, and return its tally: neither collections nor tallies look at it again."""
-    found = tally()
-    settle_down()
-    return found
+    return tally(settle_down())
 
 
 def census(

@@ -15,12 +15,23 @@ class _Frozen(list):
 
 
 _frozen = _Frozen()
+_met = _Frozen()
 
 
-def settle_down() -> None:
-    """Take what exists now for permanent. The caller has collected garbage, and no session is there."""
-    _frozen.extend(gc.get_objects())
+def meet() -> None:
+    """Note what exists, so that `settle_down` can tell it from what belongs to the later request that asks for it."""
+    _met.extend(gc.get_objects())
+
+
+def settle_down() -> list:
+    """Take what exists for permanent; list, and return, what was met of it, without the remains of that request."""
+    known = set(map(id, _met))
+    _met.clear()
+    gc.collect()
+    things = [thing for thing in gc.get_objects() if id(thing) in known]
+    _frozen.extend(things)
     gc.freeze()
+    return things
 
 
 def everything() -> list:

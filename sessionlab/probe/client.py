@@ -130,6 +130,7 @@ class Probe:
         Meant for a server without sessions, before it is measured. What is frozen is counted once; when it goes
         after all, counts do not fall. Hunters go on looking into it; `containers` does not name what hangs there.
         """
+        self._ask_all("POST", "freeze", meet=True)
         self._ask_all("POST", "freeze")
 
     def discard_unused(self, idle: float = 0.0) -> Discarded:
