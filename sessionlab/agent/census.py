@@ -101,7 +101,8 @@ async def settle(trimmed: bool = False) -> int:
 def tally(objects: list | None = None) -> collections.Counter:
     """What the garbage collector knows, or these objects, counted by `(what, name)`.
 
-    Numbers and names only: it holds nothing. ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that have been frozen are not among it.
+    Numbers and names only: it holds nothing. ``what`` is ``"kind"``, ``"app"``, ``"type"`` or ``"all"``. Objects that
+    have been frozen are not among it.
     """
     objects = gc.get_objects() if objects is None else objects
     kinds = {id(cls): cls for cls in map(type, objects)}  # a class may refuse to be a key
