@@ -21,7 +21,7 @@ from sessionlab.probe import timeline
 
 PACKAGE = ROOT / "sessionlab"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
-TEXTS = [path for path in ROOT.rglob("*.md") if not {".venv", "node_modules"} & set(path.parts)]
+TEXTS = [path for path in ROOT.rglob("*.md") if not {".venv", ".sessionlab", "node_modules"} & set(path.parts)]
 TEXT, GRAPHIC = 4.5, 3.0  # the least contrast of WCAG 2.2, level AA: texts, and what a picture is read by
 
 
