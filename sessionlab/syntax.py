@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-AT_MOST = 100  # a second one was never needed twice
+AT_MOST = 100  # attempts
 
 
 def parse(text: str | bytes) -> ast.Module:

@@ -582,9 +582,8 @@ async def test_a_killed_server_and_a_restarted_one_lose_nothing(tmp_path, notifi
             server.kill(end)
             await asyncio.to_thread(server.restart)
             await tab.page.wait_for_function(SAYS, arg="what you had entered is back", timeout=20_000)
-            await expect(tab.page.get_by_label("note")).to_have_value(
-                "words"
-            )  # the message may be there before the paint
+            # the message may be there before the paint
+            await expect(tab.page.get_by_label("note")).to_have_value("words")
             await tab.page.wait_for_function(SAYS, arg="", timeout=20_000)  # a good outcome needs no click to go
             await tab.page.reload()
             await tab.page.wait_for_function(SHOWN, arg="words")

@@ -142,10 +142,10 @@ def test_what_is_advised_fits(base, per_session, build, rate, stay, outage):
         assert advice.processes * advice.rate >= (rate or 0) * 0.999999
 
 
-def result(steps: int = 3, **changes) -> Load:
+def result() -> Load:
     """A test of 30 sessions that take 2 MB each, in a process of 200 MB."""
-    looks = [Step(15 * n, 200 * MB + 30 * MB * n, 0.02 * n or None, 0.03 * n or None, 0.001) for n in range(steps)]
-    return Load("app.py", tuple(looks), 12.0, "", Wanted(rate=5.0), **changes)
+    looks = [Step(15 * n, 200 * MB + 30 * MB * n, 0.02 * n or None, 0.03 * n or None, 0.001) for n in range(3)]
+    return Load("app.py", tuple(looks), 12.0, "", Wanted(rate=5.0))
 
 
 @pytest.mark.parametrize(

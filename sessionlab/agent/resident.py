@@ -20,7 +20,7 @@ _met = _Frozen()
 
 def meet() -> None:
     """Note what exists, so that `settle_down` can tell it from what belongs to the later request that asks for it."""
-    _met.extend(gc.get_objects())
+    _met[:] = gc.get_objects()
 
 
 def settle_down() -> list:
