@@ -273,7 +273,8 @@ THREAD = """
 @pytest.mark.slow("a whole hunt")
 @pytest.mark.parametrize(("source", "parts"), [(TASK, "20"), (THREAD, "60")], ids=["task of 2 s", "thread of 6 s"])
 def test_work_that_goes_on_for_seconds_is_no_leak(folder, nothing_left, source, parts):
-    result = hunt(folder("works.py", source.replace("PARTS", parts)), sessions=24, max_seconds=300)
+    # some twenty objects of the server's own timers come and go: the more sessions, the less of them is on each
+    result = hunt(folder("works.py", source.replace("PARTS", parts)), sessions=48, max_seconds=300)
     assert result.verdict == "clean", result.culprits
     assert max(result.per_session["documents"], result.per_session["threads"]) < 0.1
     assert result.per_session["objects"] < 1

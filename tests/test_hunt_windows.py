@@ -158,6 +158,14 @@ def test_memory_that_a_bounded_cache_explains_is_no_leak():
     assert decide([cache], SIZES, [[8200.0] * 4] * 2).verdict == "bounded"
 
 
+def test_a_step_beside_a_ring_that_fills_is_no_growth_of_its_own():
+    ring = leak(bytes=1656 * 96, limit={"size": 100, "name": "maxlen=100"}, items=[20, 30, 46], below=[20, 30, 46])
+    sizes, filled = [20, 30, 46], [[1654.0], [1660.0], [3467.0]]  # one window with 83 kB more, once
+    assert decide([ring], sizes, filled).verdict == "undecided"
+    assert decide([ring], sizes, filled, final=True).verdict == "bounded"
+    assert decide([ring], sizes, [[4654.0], [4660.0], [4656.0]]).verdict == "leak"  # twice what the ring explains
+
+
 def test_what_c_code_holds_beside_a_leak_is_a_part_of_it():
     native = Holder("a C extension", kind="C", items=[0, 0], edges=[0, 0], below=[240, 360])
     assert [f.holder.holder for f in decide([leak(), native], SIZES, FLAT).of("leak")] == ["store.SEEN"]

@@ -103,6 +103,20 @@ def bytes_trend(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR) 
     return Trend("steady", newest.middle)
 
 
+def beyond(
+    memory: Sequence[Sequence[float]], sessions: Sequence[int], findings: Sequence[Finding]
+) -> list[list[float]]:
+    """The rates of the newest windows, those of ``sessions``, less what the findings' holders gained in each."""
+    newest = list(memory)[-len(sessions) :]
+    sizes = sessions[-len(newest) :]
+    explained = [0.0] * len(newest)
+    for holder in (finding.holder for finding in findings):
+        gains = [max(0.0, gain) for gain in holder.gains]
+        for place, (gain, size) in enumerate(zip(gains[-len(newest) :], sizes, strict=True)):
+            explained[place] += holder.bytes * gain / max(1.0, sum(gains)) / max(1, size)
+    return [[rate - part for rate in rates] for rates, part in zip(newest, explained, strict=True)]
+
+
 def bytes_floor(windows: Sequence[Sequence[float]], floor: float = BYTES_FLOOR, explained: float = 0.0) -> float:
     """The smallest growth in bytes a session that these windows could have shown, besides what is ``explained``."""
     filled = [rates for rates in windows if rates]
@@ -296,13 +310,14 @@ def decide(
         return Judgement("leak", findings, trend)
     if "open" in kinds:
         return Judgement("undecided", findings, trend, "something grows, but not yet at a steady pace")
+    if kinds & {"bounded", "ends"}:
+        # what is filling up explains its own part; what is left has to grow by itself, and be as large
+        rest = bytes_trend(beyond(memory, sessions, findings), max(floor, 0.5 * trend.rate))
+        trend = rest if rest.kind != "steady" else trend
+    if trend.kind == "steady" and len([w for w in memory if w]) >= 3:
+        return Judgement("leak", findings, trend, "memory outside Python's objects grows")
     if trend.kind == "steady" or (trend.open and not final):
-        explained = sum(f.holder.bytes for f in findings) / max(1, sum(sessions))
-        bounded = [f for f in findings if f.kind in ("bounded", "ends")]
-        if not (bounded and explained >= 0.5 * trend.rate):
-            if trend.kind == "steady" and len([w for w in memory if w]) >= 3:
-                return Judgement("leak", findings, trend, "memory outside Python's objects grows")
-            return Judgement("undecided", findings, trend, "the memory in use grows, and no object tells why")
+        return Judgement("undecided", findings, trend, "the memory in use grows, and no object tells why")
     if kinds & {"bounded", "ends"}:
         return Judgement("bounded", findings, trend)
     return Judgement("clean", findings, trend)
