@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import panel as pn
 import pytest
 
 from sessionlab.agent import at_work, names
+from sessionlab.client.scenario import Scenario
+from sessionlab.leaks.visitors import Visitors
+from sessionlab.server import serve
 
 
 @pytest.fixture
@@ -155,3 +160,28 @@ async def test_what_is_remembered_is_no_object_that_the_collector_counts(start, 
     tables = vars(work).values()
     kept = [x for table in tables for x in (*table, *(table.values() if isinstance(table, dict) else ()))]
     assert kept and not any(gc.is_tracked(x) for x in kept)
+
+
+@pytest.mark.server
+def test_a_connection_that_closes_late_is_waited_for_and_one_that_stays_is_not(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text("import panel as pn\npn.panel('here').servable()\n")
+    with serve(app) as server:
+        server.probe.extend("retainers")
+        visitors = Visitors(server, Scenario.default(), time.monotonic() + 60, [])
+
+        def count() -> int:
+            return server.probe.ask("GET", "pace", older=0)["connections"]
+
+        stays = HTTPConnection("127.0.0.1", server.port)
+        stays.request("GET", "/app")
+        stays.getresponse().read()
+        visitors.rest()
+        assert count() == 2
+        leaves = HTTPConnection("127.0.0.1", server.port)
+        leaves.request("GET", "/app")
+        leaves.getresponse().read()
+        threading.Timer(0.3, leaves.close).start()
+        visitors.rest()
+        assert count() == 2
+        stays.close()

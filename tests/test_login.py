@@ -169,7 +169,7 @@ def test_a_hunt_logs_in_and_its_report_holds_no_secret(write, tmp_path):
     command = [sys.executable, "-m", "sessionlab", "hunt", write("app.py", APP), "--json", "--sessions", "12"]
     known = [*command, "--login-file", str(secret), "--", *LOGIN]
     done = subprocess.run(known, capture_output=True, text=True)
-    assert json.loads(done.stdout)["pages"] == ["/app"] and done.returncode in (0, 2)
+    assert json.loads(done.stdout)["pages"] == ["/app"] and done.returncode in (0, 2), done.stdout
     assert SECRET not in done.stdout + done.stderr
     unknown = subprocess.run([*command, "--", *LOGIN], capture_output=True, text=True)
     assert unknown.returncode == 3 and "needs credentials" in unknown.stderr and "--login" in unknown.stderr

@@ -16,6 +16,7 @@ from sessionlab.agent.census import tasks_at_work
 from sessionlab.agent.plain import is_a, read
 
 _REPEATS = "_async_repeat"  # the coroutine of a Panel PeriodicCallback: it works until it is stopped
+_CONNECTION = "_server_request_loop"  # in which Tornado serves one connection until it is closed
 
 
 class AtWork:
@@ -65,6 +66,11 @@ class AtWork:
             name = thing.get_name() if is_a(thing, asyncio.Task) else thing.name
             found[f"{id(thing)} {name}"] = names.described(thing)
         return {key: kind for key, kind in found.items() if key not in self._own}
+
+
+def open_connections() -> int:
+    """How many HTTP connections Tornado serves on the running loop, websockets included; 0 on a server of another."""
+    return sum(read(task.get_coro(), "__name__", "") == _CONNECTION for task in asyncio.all_tasks())
 
 
 def _working() -> list:

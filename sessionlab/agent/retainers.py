@@ -20,7 +20,7 @@ import time
 import weakref
 
 from sessionlab.agent import caches, names, source, values
-from sessionlab.agent.at_work import AtWork
+from sessionlab.agent.at_work import AtWork, open_connections
 from sessionlab.agent.bounds import length_of
 from sessionlab.agent.census import heap_in_use, settle
 from sessionlab.agent.graph import Walk
@@ -75,6 +75,7 @@ class Retainers:
         of them run once, soon: Panel takes in an edit by such a callback, 50 ms later; and how many tasks and threads
         that worked when this was last asked with ``left`` may end within ``older`` seconds: a busy indicator goes off
         half a second after the work, though its session has ended; and how many have ended since the window was closed.
+        ``connections`` are open, that of this question among them.
         ``worked`` are the seconds of processor time that the event loop's thread has had at ``clock``.
         """
         periods, soon = [], 0
@@ -92,6 +93,7 @@ class Retainers:
             "soon": soon,
             "working": working,
             "ended": self._at_work.ended(),
+            "connections": open_connections(),
             "worked": time.thread_time(),
             "clock": time.perf_counter(),
         }

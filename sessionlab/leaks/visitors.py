@@ -18,6 +18,7 @@ TOGETHER_WAITING = 12  # where a visitor mostly waits
 SOON = 2.0  # seconds that callbacks which are due soon may take
 A_WHILE = 3.0  # seconds in which work that outlives its session has mostly ended
 LONG = 10.0  # seconds after which it is said that it never ends
+LATE = 2.0  # seconds in which a server has noticed that somebody has hung up, however busy it is
 
 
 class Visitors:
@@ -40,6 +41,7 @@ class Visitors:
         self.pace = Pace()
         self.linger, self.waited, self.pinned = 0.0, 0.0, 0
         self.unfinished = False
+        self._held = 1  # connections that stay open whoever leaves: that of the question how many there are
         self._number = 0
 
     def visit(self, number: int, together: int | None = None) -> None:
@@ -111,6 +113,17 @@ class Visitors:
             pause.wait(0.05)
         if not self._ask_pace(math.inf)["working"]:
             self.waited = max(self.waited, time.monotonic() - begin)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Wait until the server has closed the connections of who has left: one that closes late is no gain."""
+        least, since, pause = math.inf, time.monotonic(), threading.Event()
+        while (number := self._ask_pace(math.inf)["connections"]) > self._held:
+            if number < least:
+                least, since = number, time.monotonic()
+            if time.monotonic() - since > LATE:
+                self._held = number
+            pause.wait(0.02)
 
     def outlast(self) -> int:
         """Wait long for what still works; how many have ended since the last window was closed."""
