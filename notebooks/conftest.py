@@ -17,13 +17,13 @@ os.environ.setdefault("SESSIONLAB_PROGRESS", os.path.join(folder.name, "progress
 os.environ.setdefault("SESSIONLAB_PATIENCE", "2")
 
 
-def lacks(source: str) -> str:
-    """What a cell needs that this machine lacks; in CI there has to be all of it."""
+def lacks(source: str, said: str) -> str:
+    """What a cell needs that this machine lacks, so that it showed a recording; in CI there has to be all of it."""
     if os.environ.get("CI"):
         return ""
     if "@behind_nginx(" in source and not find_nginx():
         return "nginx"
-    if "@in_browser(" in source:
+    if "This was recorded with" in said:
         try:
             find_chromium()
         except NoBrowser:
@@ -34,13 +34,14 @@ def lacks(source: str) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """A cell that showed its recording was not tested: it is skipped, and listed."""
-    missing = lacks(item.cell.source)
+    said, result = "", None
     try:
         result = yield
     except NbCellError as error:
-        if not missing or "This was recorded with" not in str(error.inner_traceback):
+        said = str(error.inner_traceback)
+        if not lacks(item.cell.source, said):
             raise
-    if missing:
+    if missing := lacks(item.cell.source, said):
         pytest.skip(f"there is no {missing} on this machine: the recording was shown")
     return result
 

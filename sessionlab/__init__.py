@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sessionlab.client.scenario import Scenario as Scenario
     from sessionlab.disturb import Outage as Outage
     from sessionlab.errors import SessionLabError as SessionLabError
+    from sessionlab.experiments import experiment as experiment
     from sessionlab.leaks import hunt as hunt
     from sessionlab.lifetimes import plan as plan
     from sessionlab.monitor import Monitor as Monitor
@@ -36,6 +37,7 @@ _HOMES = {
     "Session": "client",
     "SessionLabError": "errors",
     "audit": "checks",
+    "experiment": "experiments",
     "get_page": "client",
     "hunt": "leaks",
     "load": "capacity",

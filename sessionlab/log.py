@@ -61,6 +61,27 @@ class Log:
             raise TimeoutError(f"no line of the log matched {pattern!r} within {timeout:g} s")
         return found
 
+    @property
+    def written(self) -> int:
+        """How many lines have been written so far."""
+        with self._changed:
+            return self.dropped + len(self._lines)
+
+    def wait_for_next(self, pattern: str, since: int, timeout: float = 10.0) -> tuple[str, int]:
+        """The first line with ``pattern`` after the first ``since`` lines, waited for; and its place among all.
+
+        ``TimeoutError`` after ``timeout`` seconds.
+        """
+
+        def found():
+            skip = max(0, since - self.dropped)
+            places = enumerate(list(self._lines)[skip:], self.dropped + skip + 1)
+            return next(((line, place) for place, line in places if re.search(pattern, line)), None)
+
+        if (line := self._await(found, timeout)) is None:
+            raise TimeoutError(f"no further line of the log matched {pattern!r} within {timeout:g} s")
+        return line
+
     def events(self, name: str) -> list[dict]:
         """What the launcher and the guard announced under ``name``."""
         with self._changed:

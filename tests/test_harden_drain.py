@@ -285,8 +285,8 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 
 async def opened(url: str):
-    """A session on a server that may still be starting."""
-    async with asyncio.timeout(20):
+    """A session on a server that may still be starting, for which it has as long as `serve` gives it."""
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await visit(url)

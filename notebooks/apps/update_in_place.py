@@ -1,15 +1,15 @@
-"""A counter whose text changes in place."""
+"""A counter whose number changes in place."""
 
 import panel as pn
 
 pn.extension(notifications=True, reconnect=True)
 
 add = pn.widgets.Button(name="Count one")
-shown = pn.Column(pn.pane.Str("0"))
+shown = pn.Column(pn.widgets.IntInput(name="Seen", value=0, disabled=True))
 
 
 def count(event):
-    shown[0].object = str(add.clicks)
+    shown[0].value = add.clicks
 
 
 add.on_click(count)

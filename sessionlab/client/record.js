@@ -1,7 +1,7 @@
 // Runs in every frame before the page's own scripts: reports websocket attempts and notifications as they happen.
 // All times are milliseconds since the frame's navigation began, on the clock that the page itself sees.
 (() => {
-  const attempts = {pending: 0, frames: 0}
+  const attempts = {pending: 0, frames: 0, unanswered: 0}
   window.sessionlab = attempts
 
   let number = 0
@@ -11,6 +11,9 @@
   }
 
   if (window === window.top) report("load", {})
+
+  // The first frame of a message of Bokeh's is its header; an answer names the message that it answers.
+  const is_header = (data) => typeof data === "string" && data.length < 500 && data.includes('"msgtype"')
 
   const Native = window.WebSocket
   window.WebSocket = class WebSocket extends Native {
@@ -25,25 +28,29 @@
       attempts.pending += 1
       report("attempt", {socket, url: this.url})
       this.addEventListener("open", () => report("opened", {socket}))
-      this.addEventListener("message", () => {
+      this.addEventListener("message", ({data}) => {
         attempts.frames += 1
+        if (is_header(data) && data.includes('"reqid"')) attempts.unanswered -= 1
         if (undecided) report("answered", {socket})
         decided()
       })
       this.addEventListener("close", (event) => {
         decided()
+        attempts.unanswered = 0
         report("closed", {socket, code: event.code})
       })
     }
 
     send(data) {
       attempts.frames += 1
+      if (this.readyState === Native.OPEN && is_header(data)) attempts.unanswered += 1
       super.send(data)
     }
   }
 
   const toasts = new Map()
-  const text_of = (toast) => (toast.querySelector(".notyf__message") ?? toast).textContent.trim()
+  const said = (node) => node.nodeName === "BUTTON" ? ` [${node.textContent}]` : node.textContent
+  const text_of = (toast) => [...(toast.querySelector(".notyf__message") ?? toast).childNodes].map(said).join("").trim()
   const look = (mutations) => {
     for (const {addedNodes} of mutations) {
       for (const node of addedNodes) {

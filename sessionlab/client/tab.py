@@ -22,7 +22,11 @@ from sessionlab.errors import InvalidOption, VisitFailed
 RECORDER = Path(__file__).with_name("record.js")
 STEP = 0.1  # seconds of the page's clock between two looks at its websockets
 # The model that a widget's name belongs to: Panel calls it name, Bokeh title or label.
-FIND = """(name) => [...Bokeh.documents[0].all_models].find((m) => [m.name, m.title, m.label].includes(name))"""
+# What was replaced stays among the models of BokehJS 3.9: the one that is drawn comes first.
+FIND = """(name) => {
+  const named = [...Bokeh.documents[0].all_models].filter((m) => [m.name, m.title, m.label].includes(name))
+  return named.find((m) => Bokeh.index.find_one_by_id(m.id)) ?? named[0]
+}"""
 NAMES = """[...Bokeh.documents[0].all_models].map((m) => m.title || m.label).filter((name) => name)"""
 
 
@@ -96,15 +100,15 @@ class Tab:
             await self.settle()
 
     async def settle(self, silence: float = 0.2, at_most: float = 2.0) -> None:
-        """Wait until no websocket frame has passed for ``silence`` seconds, or for ``at_most`` seconds.
+        """Wait until the server has answered, and no frame has passed for ``silence`` seconds; ``at_most`` so long.
 
         A wire that is cut within a message (three frames and more) leaves BokehJS 3.9 unable to reconnect.
         """
         deadline = time.monotonic() + at_most
         seen, since = None, time.monotonic()
         while time.monotonic() < min(deadline, since + silence):
-            frames = await self.page.evaluate("window.sessionlab.frames")
-            if frames != seen:
+            frames, unanswered = await self.page.evaluate("[window.sessionlab.frames, window.sessionlab.unanswered]")
+            if frames != seen or unanswered > 0:
                 seen, since = frames, time.monotonic()
             await asyncio.sleep(0.02)
 
@@ -162,6 +166,11 @@ class Tab:
         """``attr`` of the model with that name, title or label, as the page holds it."""
         await self._known(name)
         return await self.bokeh(f"({FIND})({json.dumps(name)})[{json.dumps(attr)}]")
+
+    async def shown(self, name: str):
+        """What the model with that name, title or label shows: its value, its text, or whether it is active."""
+        await self._known(name)
+        return await self.bokeh(f"(m => m.value ?? m.text ?? m.active)(({FIND})({json.dumps(name)}))")
 
     async def element(self, name: str, css: str):
         """The Playwright handle of the element ``css`` inside the widget with that name, title or label."""

@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sessionlab.child import Child
 from sessionlab.errors import ServerNotReady
@@ -88,6 +89,16 @@ class JupyterServer:
             except OSError as error:  # it says that it runs a moment before it answers
                 if time.monotonic() > deadline or not self.child.alive:
                     raise ServerNotReady("JupyterLab does not answer.", why=self.child.log.tail()) from error
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a visitor sends who may come in."""
+        return {"Authorization": f"token {self.token}"}
+
+    def proxied(self, url: str) -> str:
+        """The address of a page of this machine through jupyter-server-proxy."""
+        parts = urlsplit(url)
+        return f"{self.url}proxy/{parts.port}{parts.path}"
 
     def stop(self) -> None:
         self.child.stop()

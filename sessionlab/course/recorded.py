@@ -1,16 +1,13 @@
 """Cells that need a program which a reader's machine may lack: they run where it is, and show a recording where not.
 
-    @in_browser("02-three-settings")
-    async def three_settings(browser):
-        ...
+An experiment in a browser keeps under its ``name`` what it showed, in ``data/recordings/``; so does a cell that is
+
+    @behind_nginx("08-silence")
+    async def silence():
         print(what, happened)
-        return await tab.screenshot(alt="…")
 
-    await three_settings()
-
-With a Chromium the function runs; `behind_nginx` is the same for an nginx. Without it the reader gets what the function
-printed when the chapter was last recorded, out of ``data/recordings/``. ``make notebooks`` records: it sets
-SESSIONLAB_RECORD.
+With a Chromium, or an nginx, it runs. Without, the reader gets what was shown when the chapter was last recorded.
+``make notebooks`` records: it sets SESSIONLAB_RECORD.
 """
 
 from __future__ import annotations
@@ -21,44 +18,76 @@ import io
 import json
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import ROOT
 from sessionlab.course.picture import Picture
 from sessionlab.course.versions import versions
 from sessionlab.errors import NoBrowser
+from sessionlab.experiments import Experiment, Table, Users
 from sessionlab.nginx import find_nginx
 
 FOLDER = ROOT / "data" / "recordings"
-_shared: list[Browser] = []  # one Chromium serves the cells of a chapter; it ends with the kernel
 
 
-def in_browser(name: str):
-    """Decorate an async function that takes a `Browser`, prints, and returns a screenshot or nothing.
+class Recordings:
+    """What experiments showed, in ``folder``: one JSON file for each, and the picture, if there was one, beside it."""
 
-    Parameters
-    ----------
-    name : of the recording, ``data/recordings/NAME.json`` (and ``.png``); unique in the course.
-    """
+    def __init__(self, folder: Path = FOLDER):
+        self.folder = folder
 
-    def decorate(function):
-        @functools.wraps(function)
-        async def run():
-            try:
-                browser = await _browser()
-            except NoBrowser as missing:
-                return _replay(name, missing.what)
-            return await _run(name, functools.partial(function, browser))
+    def replay(self, name: str, error: NoBrowser) -> Replayed:
+        """Say that it is a recording, and give what was recorded; raises ``error`` if there is none."""
+        file = self.folder / f"{name}.json"
+        if not name or not file.exists():
+            raise error
+        recording = json.loads(file.read_text())
+        print(f"{error.what} {_measured(recording)}")
+        return Replayed(recording, file.with_suffix(".png"))
 
-        return run
+    def record(self, name: str, users: Users) -> None:
+        """Keep what the users saw, if that is asked for."""
+        if not os.environ.get("SESSIONLAB_RECORD"):
+            return
+        pictures = [{"alt": shot.alt} for shot in users.screenshots[:1]]
+        _write(self.folder / f"{name}.json", {**users.table().to_dict(), **(pictures[0] if pictures else {})})
+        for shot in users.screenshots[:1]:
+            shot.save(self.folder / f"{name}.png")
 
-    return decorate
+
+class Replayed:
+    """Stands in for `Users` where there is no browser: nobody does anything, and what was recorded is shown."""
+
+    def __init__(self, recording: dict, picture: Path):
+        self._recording, self._picture = recording, picture
+
+    def __getattr__(self, verb: str) -> Callable[..., Awaitable[None]]:
+        if not hasattr(Users, verb):
+            raise AttributeError(verb)
+        return self._nothing
+
+    async def _nothing(self, *_, **__) -> None: ...
+
+    def __getitem__(self, name: str) -> Replayed:
+        return self
+
+    def table(self) -> Table:
+        return Table(tuple(self._recording["heads"]), tuple(map(tuple, self._recording["rows"])))
+
+    async def screenshot(self, alt: str) -> Picture:
+        return Picture(self._picture.read_bytes(), alt)
+
+
+def install() -> None:
+    """Let experiments that find no browser show what was recorded."""
+    Experiment.recorder = Recordings()
 
 
 def behind_nginx(name: str):
-    """Decorate an async function that runs an nginx, prints, and returns a `Picture` or nothing; else `in_browser`.
+    """Decorate an async function that runs an nginx, prints, and returns a `Picture` or nothing.
 
-    What such cells print are counts, the same wherever they ran: nothing is said above a recording.
+    ``name`` is that of the recording, ``data/recordings/NAME.json`` (and ``.png``), unique in the course. What such
+    cells print are counts, the same wherever they ran: nothing is said above a recording.
     """
 
     def decorate(function):
@@ -79,12 +108,6 @@ def say_whether_there_is_an_nginx() -> None:
         print("There is no nginx on this machine (apt-get install nginx). Its cells show what was recorded elsewhere.")
 
 
-async def _browser() -> Browser:
-    if not _shared:
-        _shared.append(await Browser().start())
-    return _shared[0]
-
-
 async def _run(name: str, function: Callable[[], Awaitable]):
     """What the function returns; what it prints is shown in one piece, and recorded if that is asked for."""
     said = io.StringIO()
@@ -94,24 +117,22 @@ async def _run(name: str, function: Callable[[], Awaitable]):
     finally:
         print(said.getvalue(), end="")
     if os.environ.get("SESSIONLAB_RECORD"):
-        _record(name, said.getvalue(), picture)
+        _write(FOLDER / f"{name}.json", {"text": said.getvalue(), **({"alt": picture.alt} if picture else {})})
+        if picture is not None:
+            (FOLDER / f"{name}.png").write_bytes(picture.png)
     return picture
 
 
-def _record(name: str, text: str, picture) -> None:
-    recording = {"versions": versions(), "text": text}
-    if picture is not None:
-        recording["alt"] = picture.alt
-        (FOLDER / f"{name}.png").write_bytes(picture.png)
-    (FOLDER / f"{name}.json").write_text(json.dumps(recording, indent=2) + "\n")
-
-
-def _replay(name: str, missing: str = "") -> Picture | None:
+def _replay(name: str) -> Picture | None:
     recording = json.loads((FOLDER / f"{name}.json").read_text())
-    if missing:
-        measured = ", ".join(f"{package} {version}" for package, version in recording["versions"].items())
-        print(f"{missing} This was recorded with {measured}:")
     print(recording["text"], end="")
-    if "alt" in recording:
-        return Picture((FOLDER / f"{name}.png").read_bytes(), recording["alt"])
-    return None
+    return Picture((FOLDER / f"{name}.png").read_bytes(), recording["alt"]) if "alt" in recording else None
+
+
+def _write(file: Path, shown: dict) -> None:
+    file.write_text(json.dumps({"versions": versions(), **shown}, indent=2) + "\n")
+
+
+def _measured(recording: dict) -> str:
+    said = ", ".join(f"{package} {version}" for package, version in recording["versions"].items())
+    return f"This was recorded with {said}:"

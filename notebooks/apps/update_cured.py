@@ -1,0 +1,20 @@
+"""A counter whose number is replaced by a new one, and the word that a reconnected page does not say."""
+
+import panel as pn
+from bokeh.events import DocumentReady
+
+pn.extension(notifications=True, reconnect=True)
+
+add = pn.widgets.Button(name="Count one")
+shown = pn.Column(pn.widgets.IntInput(name="Seen", value=0, disabled=True))
+
+
+def count(event):
+    shown[0] = pn.widgets.IntInput(name="Seen", value=add.clicks, disabled=True)
+
+
+add.on_click(count)
+pn.Column(add, shown).servable()
+
+doc = pn.state.curdoc
+doc.on_event("client_reconnected", lambda event: doc.callbacks.trigger_event(DocumentReady()))

@@ -1,0 +1,297 @@
+"""One user of an experiment: with a page in a browser, or by Bokeh's protocol alone.
+
+Both have the same verbs, so that an experiment can be read without knowing which of the two it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable
+
+from sessionlab.client import visit
+from sessionlab.client.browser import Browser
+from sessionlab.client.page import TOKEN, read_token
+from sessionlab.disturb import Outage
+from sessionlab.errors import InvalidOption, SessionLabError, VisitFailed
+from sessionlab.experiments.plans import Plan
+from sessionlab.server import Server
+
+LIFETIME, CHECK = 15.0, 17.0  # seconds, Bokeh's own
+LOGGED = 60.0  # seconds in which a line has come
+PATIENCE = 20.0  # seconds in which a page that can come back has come back
+FAILED_ATTEMPT = ("WebSocket connection", "Failed to connect", "ERR_CONNECTION_REFUSED")  # `attempts` tells of them
+TOLD = 5.0  # seconds in which a page that is back has said so
+
+
+class User:
+    """What both kinds share: a ``name``, the ``server``, and the ``wire`` between them, an `Outage`."""
+
+    def __init__(self, plan: Plan, server: Server):
+        self.plan, self.name, self.server, self.wire = plan, plan.name, server, Outage(server)
+        self.url = self.wire.url + plan.suffix
+        self._had: object = None  # the number of the session in which she last did something, and its id
+        self._id = ""
+        self._read = server.log.written  # lines of the server's log that are behind her
+        self._line = ""
+
+    async def note(self, what: str | Callable):
+        """What is to be seen now: see `Users.note`."""
+        if callable(what):
+            found = what(self)
+            return await found if hasattr(found, "__await__") else found
+        looks = {
+            "session": self._session,
+            "blocks": self._blocks,
+            "log": self._newest_line,
+            "attempts": self.attempts,
+            "notice": self.notice,
+            "console": self.console,
+        }
+        return await looks[what]() if what in looks else await self.value(what)
+
+    async def session_id(self) -> str:
+        raise NotImplementedError
+
+    async def value(self, name: str):
+        raise NotImplementedError
+
+    async def attempts(self) -> list[int]:
+        raise _only_a_browser("attempts")
+
+    async def notice(self) -> str:
+        raise _only_a_browser("notice")
+
+    async def console(self) -> str:
+        raise _only_a_browser("console")
+
+    # -- her session, by the server's word --------------------------------------------------------------------------
+
+    async def remember(self) -> None:
+        """Take the session that she has now for hers."""
+        row = await self._row()
+        self._had, self._id = row and row.session, await self.session_id()
+
+    async def _row(self):
+        """What the server knows of the session under her id; None if it has no such session."""
+        name = await self.session_id()
+        rows = await asyncio.to_thread(self.server.probe.sessions)
+        return next((row for row in rows if row.id == name), None)
+
+    async def _session(self) -> str:
+        row = await self._row()
+        if row is None:
+            return "ended"
+        same_id = ", under the same id" if row.id == self._id else ""
+        return "the same" if row.session == self._had else f"another{same_id}"
+
+    async def _blocks(self) -> str:
+        row = await self._row()
+        return "ended" if row is None else str(row.blocks)
+
+    async def expired(self) -> None:
+        while await self._row() is not None:
+            await self._follow(0.05)
+
+    async def lifetime_passed(self) -> None:
+        options = {"lifetime": LIFETIME, "check": CHECK, **self.plan.options}
+        end = time.monotonic() + options["lifetime"] + 3 * options["check"]
+        while (left := end - time.monotonic()) > 0:
+            await self._follow(left)
+
+    async def _follow(self, seconds: float) -> None:
+        """Until something happens on the server, or seconds have passed."""
+        await asyncio.to_thread(lambda: next(iter(self.server.probe.follow(timeout=seconds)), None))
+
+    async def pass_time(self, seconds: float) -> None:
+        await asyncio.to_thread(self.server.pass_time, seconds)
+
+    # -- the server's log -------------------------------------------------------------------------------------------
+
+    async def logged(self, text: str) -> None:
+        look = self.server.log.wait_for_next
+        self._line, self._read = await asyncio.to_thread(look, re.escape(text), self._read, LOGGED)
+
+    async def _newest_line(self) -> str:
+        return self._line
+
+    def restore(self) -> None:
+        self.wire.restore()
+
+
+class BrowserUser(User):
+    """A user with a page in Chromium: ``tab`` is the `Tab`."""
+
+    async def come(self, browser: Browser, clock: bool) -> None:
+        self.clock = clock
+        self.tab = await browser.open(self.url, clock=clock)
+        self._before = len(self.tab.sockets)  # websockets that the page had asked for when its wire broke
+        await self.remember()
+
+    async def session_id(self) -> str:
+        return (await self._token()).get("session_id", "")
+
+    async def _token(self) -> dict:
+        found = TOKEN.search(await self.tab.page.content())
+        return read_token(found[1]) if found else {}
+
+    async def token_expired(self) -> None:
+        left = (await self._token()).get("session_expiry", 0.0) - time.time()  # whole seconds: the one that runs counts
+        await self.tab.page.wait_for_timeout(1000 * max(0.0, left + 1))
+
+    # -- what she does ----------------------------------------------------------------------------------------------
+
+    async def click(self, label: str) -> None:
+        await self._and_wait_for_the_answer(self.tab.click(label))
+
+    async def fill(self, name: str, value) -> None:
+        await self._and_wait_for_the_answer(self.tab.fill(name, str(value)))
+
+    async def click_notice(self) -> None:
+        await self.tab.click_toast()
+
+    async def reload(self) -> None:
+        await self.tab.load(self.url)
+
+    async def wait(self, seconds: float) -> None:
+        if self.clock:
+            await self.tab.fast_forward(seconds)
+        else:
+            await self.tab.page.wait_for_timeout(1000 * seconds)
+
+    async def _and_wait_for_the_answer(self, doing) -> None:
+        await self.remember()
+        await doing
+        if self.clock:
+            await self.wait(1)  # what the page does a moment later
+        await self.tab.settle(at_most=PATIENCE)
+
+    # -- what happens to her ----------------------------------------------------------------------------------------
+
+    async def cut(self) -> None:
+        await self._lose(self.wire.cut)
+
+    async def refuse(self) -> None:
+        await self._lose(self.wire.refuse)
+
+    async def _lose(self, break_it: Callable[[], None]) -> None:
+        tab = self.tab
+        await tab.settle()  # a wire that breaks within a message leaves BokehJS unable to come back
+        self._before, said = len(tab.sockets), len(tab.toasts)
+        break_it()
+        await tab.wait_for(lambda: tab.sockets[self._before - 1].closed)
+        with contextlib.suppress(VisitFailed):  # the application may tell its users nothing
+            await tab.wait_for(lambda: len(tab.toasts) > said, 1.0)
+
+    async def reconnected(self) -> None:
+        tab = self.tab
+
+        def connected() -> float | None:
+            newest = tab.sockets[-1]
+            return newest.answered if len(tab.sockets) > self._before and newest.closed is None else None
+
+        back = await tab.wait_for(connected, PATIENCE)
+
+        def told() -> bool:
+            failed = any(m.at >= back and m.level == "error" and "[bokeh" in m.text for m in tab.console)
+            return failed or any(toast.at >= back and toast.what != "gone" for toast in tab.toasts)
+
+        if tab.toasts:
+            with contextlib.suppress(VisitFailed):  # the table shows which notice stayed
+                await tab.wait_for(told, TOLD)
+        await tab.settle()
+
+    # -- what she sees ----------------------------------------------------------------------------------------------
+
+    async def value(self, name: str):
+        return await self.tab.shown(name)
+
+    async def wait_for(self, name: str, value) -> None:
+        async def seen() -> bool:
+            found = await self.value(name)
+            return bool(value(found)) if callable(value) else found == value
+
+        await self.tab.wait_for(seen, PATIENCE)
+
+    async def attempts(self) -> list[int]:
+        """Seconds from the loss of the wire to each attempt to reconnect."""
+        sockets = self.tab.sockets
+        lost = sockets[self._before - 1].closed
+        return [] if lost is None else [round(attempt.at - lost) for attempt in sockets[self._before :]]
+
+    async def notice(self) -> str:
+        """The newest notification; a countdown in it as N seconds."""
+        newest = next((toast.text for toast in reversed(self.tab.toasts) if toast.what != "gone"), "")
+        return re.sub(r"\bin \d+ seconds?\b", "in N seconds", newest)
+
+    async def console(self) -> str:
+        """The first error since the wire was lost, the failed attempts left out; numbers of models as pN."""
+        lost = self.tab.sockets[self._before - 1].closed or 0.0
+        errors = (m.text for m in self.tab.console if m.level == "error" and m.at >= lost)
+        first = next((text for text in errors if not any(words in text for words in FAILED_ATTEMPT)), "")
+        return re.sub(r"\bp\d+\b", "pN", first.partition("\n")[0])
+
+    async def leave(self) -> None:
+        await self.tab.close()
+
+
+class ProtocolUser(User):
+    """A user without a browser: ``session`` is the `Session`."""
+
+    async def come(self) -> None:
+        self.session = await visit(self.url)
+        self._clicks: list[asyncio.Task] = []
+        await self.remember()
+
+    async def session_id(self) -> str:
+        return self.session.id
+
+    async def click(self, label: str) -> None:
+        await self.remember()
+        await self.session.click(label)
+
+    async def begin(self, label: str) -> None:
+        await self.remember()
+        self._clicks.append(asyncio.create_task(self.session.click(label)))
+
+    async def fill(self, name: str, value) -> None:
+        await self.remember()
+        await self.session.set(name, value=value)
+
+    async def reload(self) -> None:
+        await self.session.close()
+        self.session = await visit(self.url)
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def cut(self) -> None:
+        self.wire.cut()
+        await self._lost()
+
+    async def refuse(self) -> None:
+        self.wire.refuse()
+        await self._lost()
+
+    async def _lost(self) -> None:
+        await self.session.wait_for(lambda session: session.closed is not None, timeout=PATIENCE)
+
+    async def reconnected(self) -> None:
+        await self.session.reconnect()
+        await self.session.roundtrip()
+
+    async def value(self, name: str):
+        return self.session.value(name)
+
+    async def wait_for(self, name: str, value) -> None:
+        await self.session.wait_for(name, value=value, timeout=PATIENCE)
+
+    async def leave(self) -> None:
+        await self.session.close()
+        await asyncio.gather(*self._clicks, return_exceptions=True)
+
+
+def _only_a_browser(what: str) -> SessionLabError:
+    return InvalidOption(f"{what!r} is what a page shows.", advice="give the experiment browser=True.")
