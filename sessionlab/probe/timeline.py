@@ -129,17 +129,24 @@ class Timeline:
             unblock(session, self.now - self.zero)
         return spans
 
-    def plot(self):
-        """A bar per session over a line of the memory, as a matplotlib Figure that is not shown yet."""
+    def plot(self, memory: bool = True):
+        """A bar per session over a line of the memory, as a matplotlib Figure that is not shown yet.
+
+        ``memory=False`` leaves the line out, where the lives are the point.
+        """
         from matplotlib.figure import Figure
 
         spans = self.spans()
         rows = {session: i for i, session in enumerate(dict.fromkeys(s.session for s in self._by_birth(spans)))}
-        height = min(9.0, 2.6 + 0.28 * len(rows))
+        height = min(9.0, 1.2 + 0.28 * len(rows)) + 1.4 * memory
         figure = Figure(figsize=(8.5, height), layout="constrained")
-        bars, line = figure.subplots(2, 1, sharex=True, height_ratios=[max(1.0, height - 2.2), 1.4])
+        if memory:
+            bars, line = figure.subplots(2, 1, sharex=True, height_ratios=[max(1.0, height - 2.2), 1.4])
+            self._draw_memory(line)
+        else:
+            bars = figure.subplots()
+            bars.set_xlabel("seconds")
         self._draw_bars(bars, spans, rows)
-        self._draw_memory(line)
         if spans:
             figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
         return figure
