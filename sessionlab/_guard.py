@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -54,11 +55,15 @@ def name_the_log():
 def main(start=start):
     adopt_orphans()
     name_the_log()
+    # Who was started with Ctrl-C ignored, as in the background of a shell, hands that on: a server shall not be.
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         child = start()
     except OSError as error:
         announce(event="exit", code=127, why=str(error))
         return
+    finally:
+        signal.signal(signal.SIGINT, ours)
     announce(event="started", pid=child.pid)
 
     def report():

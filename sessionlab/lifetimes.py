@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
+LIFETIME, CHECK = 15.0, 17.0  # seconds: Bokeh's defaults for a session without a connection, and for looking
 ATTEMPTS = (0.0, 2.0, 6.0, 14.0, 30.0)  # seconds after the cut at which BokehJS 3.9 tries to reconnect, by itself
 BY_HAND = 60.0  # seconds allowed to a user for the click after the last of them
 MARGIN = 1.0  # seconds for the attempt itself

@@ -54,6 +54,12 @@ class Log:
         """The lines in which the regular expression ``pattern`` is found."""
         return [line for line in self.lines if re.search(pattern, line)]
 
+    def told(self, text: str, since: int = 0) -> list[str]:
+        """The lines with that text after the first ``since`` lines, each from the text on."""
+        with self._changed:
+            lines = list(self._lines)[max(0, since - self.dropped) :]
+        return [line[line.index(text) :] for line in lines if text in line]
+
     def wait_for(self, pattern: str, timeout: float = 10.0) -> str:
         """The first line in which ``pattern`` is found, waited for; ``TimeoutError`` after ``timeout`` seconds."""
         found = self._await(lambda: next((x for x in self._lines if re.search(pattern, x)), None), timeout)

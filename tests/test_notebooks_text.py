@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.stem[:2].isdigit()]  # the others are appendices
 HEAD = ["Question", "You will be able to", "Before this", "Time", "Memory", "Holds for"]
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
+MEDIAN, LONGEST = 6, 15  # lines of a code cell
+# belongs into the lab, and not between a reader and her lesson
+MACHINERY = ("asyncio.", "plt.", "import re", "AsyncExitStack")
+# whose cells hold machinery still; `test_a_cell_is_short` fails for one that has none any more
+LATER = ("01_anatomy", "06_leak_hunting", "07_leak_casebook", "08_production", "09_your_own_app")
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -120,6 +126,15 @@ def test_no_trace_of_a_machine(path):
 
 def test_nothing_waits_by_the_clock(path):
     assert not [cell.source for cell in code_cells(read(path)) if "time.sleep" in cell.source]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_cell_is_short_and_holds_no_machinery(path):
+    sources = [cell.source for cell in code_cells(read(path))]
+    lines = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
+    found = [word for word in MACHINERY for source in sources if word in source]
+    short = statistics.median(lines) <= MEDIAN and max(lines) <= LONGEST and not found
+    assert short == (path.stem not in LATER), (statistics.median(lines), max(lines), found)
 
 
 def test_share_of_compared_cells(capsys):

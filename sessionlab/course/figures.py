@@ -7,9 +7,10 @@ from pathlib import Path
 
 from sessionlab.course.picture import Picture, picture
 from sessionlab.course.recorded import FOLDER
+from sessionlab.lifetimes import ATTEMPTS, CHECK, LIFETIME
 
 GUIDE = (1, 3, 7, 15, 31, 63)  # seconds after the cut, by Panel's guide: waits of 1, 2, 4, 8, 16 and 32
-RED, BLUE = "#b42318", "#0b5c8a"
+RED, BLUE, GREEN, YELLOW = "#b42318", "#0b5c8a", "#1a7f37", "#f2a900"
 
 
 class Backoff:
@@ -35,3 +36,27 @@ class Backoff:
         axes.set_xlabel("seconds after the cut")
         guide, measured = (", ".join(f"{at:g}" for at in times) for times in (GUIDE, self.attempts))
         return picture(figure, f"Attempts to reconnect. The guide: after {guide} s. Measured: after {measured} s.")
+
+
+def three_clocks(token: float = 300.0) -> Picture:
+    """What starts when a wire breaks, with the default flags: the browser's attempts, the session's end, the token's.
+
+    ``token`` is how long the token of a page is accepted, in seconds from its load.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 2.4))
+    axes.barh(1, LIFETIME, color=GREEN, label="session is there for certain")
+    axes.barh(1, CHECK, left=LIFETIME, color=YELLOW, hatch="//", edgecolor="white", label="session is there, perhaps")
+    axes.barh(0, token, color=BLUE, label="token is accepted (counted from the page load)")
+    axes.plot(ATTEMPTS, [2] * len(ATTEMPTS), "v", color="black", ms=9, label="the browser tries")
+    axes.set(yticks=[0, 1, 2], yticklabels=["token", "session", "browser"], xlim=(-1, 60), ylim=(-0.6, 2.6))
+    axes.set(xlabel="seconds after the wire broke")
+    axes.legend(ncols=2, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    tries = ", ".join(f"{at:g}" for at in ATTEMPTS)
+    return picture(
+        figure,
+        f"Three rows over sixty seconds. The browser tries at {tries} seconds. The session is there for certain until "
+        f"{LIFETIME:g} seconds and perhaps until {LIFETIME + CHECK:g}. The token bar runs through: it counts from the "
+        "page load, not from the cut.",
+    )

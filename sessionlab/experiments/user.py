@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import re
 import time
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from sessionlab.client.page import TOKEN, read_token
 from sessionlab.disturb import Outage
 from sessionlab.errors import InvalidOption, SessionLabError, VisitFailed
 from sessionlab.experiments.plans import Plan
+from sessionlab.lifetimes import CHECK, LIFETIME
 from sessionlab.server import Server
 
-LIFETIME, CHECK = 15.0, 17.0  # seconds, Bokeh's own
+SILENCE, SETTLED = 0.2, 2.0  # seconds without a message after which an edit is taken in, and how long that may take
 LOGGED = 60.0  # seconds in which a line has come
 PATIENCE = 20.0  # seconds in which a page that can come back has come back
 FAILED_ATTEMPT = ("WebSocket connection", "Failed to connect", "ERR_CONNECTION_REFUSED")  # `attempts` tells of them
@@ -34,7 +36,7 @@ class User:
         self.url = self.wire.url + plan.suffix
         self._had: object = None  # the number of the session in which she last did something, and its id
         self._id = ""
-        self._read = server.log.written  # lines of the server's log that are behind her
+        self.came = self._read = server.log.written  # lines of the server's log when she came; and that are behind her
         self._line = ""
 
     async def note(self, what: str | Callable):
@@ -110,9 +112,10 @@ class User:
 
     # -- the server's log -------------------------------------------------------------------------------------------
 
-    async def logged(self, text: str) -> None:
+    async def logged(self, text: str, times: int) -> None:
         look = self.server.log.wait_for_next
-        self._line, self._read = await asyncio.to_thread(look, re.escape(text), self._read, LOGGED)
+        for _ in range(times):
+            self._line, self._read = await asyncio.to_thread(look, re.escape(text), self._read, LOGGED)
 
     async def _newest_line(self) -> str:
         return self._line
@@ -206,7 +209,8 @@ class BrowserUser(User):
     # -- what she sees ----------------------------------------------------------------------------------------------
 
     async def value(self, name: str):
-        return await self.tab.shown(name)
+        shown = await self.tab.shown(name)
+        return _plain(shown) if isinstance(shown, str) else shown
 
     async def wait_for(self, name: str, value) -> None:
         async def seen() -> bool:
@@ -251,6 +255,7 @@ class ProtocolUser(User):
     async def click(self, label: str) -> None:
         await self.remember()
         await self.session.click(label)
+        await self._settle()
 
     async def begin(self, label: str) -> None:
         await self.remember()
@@ -259,6 +264,14 @@ class ProtocolUser(User):
     async def fill(self, name: str, value) -> None:
         await self.remember()
         await self.session.set(name, value=value)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Until the server sends nothing more: Panel takes in an edit a moment after its answer."""
+        end, seen = time.monotonic() + SETTLED, -1
+        while seen != self.session.patches and time.monotonic() < end:
+            seen = self.session.patches
+            await asyncio.sleep(SILENCE)
 
     async def reload(self) -> None:
         await self.session.close()
@@ -283,7 +296,8 @@ class ProtocolUser(User):
         await self.session.roundtrip()
 
     async def value(self, name: str):
-        return self.session.value(name)
+        value, text = self.session.value(name), self.session.value(name, "text")
+        return value if value is not None or text is None else _plain(text)
 
     async def wait_for(self, name: str, value) -> None:
         await self.session.wait_for(name, value=value, timeout=PATIENCE)
@@ -291,6 +305,11 @@ class ProtocolUser(User):
     async def leave(self) -> None:
         await self.session.close()
         await asyncio.gather(*self._clicks, return_exceptions=True)
+
+
+def _plain(text: str) -> str:
+    """The words of a text that may be HTML, as a user reads them."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", html.unescape(text))).strip()
 
 
 def _only_a_browser(what: str) -> SessionLabError:

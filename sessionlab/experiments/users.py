@@ -115,9 +115,13 @@ class Users:
         for server in {id(user.server): user for user in self._members}.values():
             await server.pass_time(seconds)
 
-    async def logged(self, text: str) -> None:
-        """Until the server's log has a further line with that text, for each of them."""
-        await self._all("logged", text)
+    async def logged(self, text: str, times: int = 1) -> None:
+        """Until the server's log has a further line with that text, or so many, for each of them."""
+        await self._all("logged", text, times)
+
+    def log(self, text: str) -> list[str]:
+        """The lines of the server's log with that text since the first came, each from the text on."""
+        return self.server.log.told(text, self._members[0].came)
 
     async def token_expired(self) -> None:
         """Until the server does not take the tokens of their pages any more. With a browser only."""
