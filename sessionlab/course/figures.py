@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from sessionlab.checks.result import AuditResult
 from sessionlab.course.picture import Picture, picture
 from sessionlab.course.recorded import FOLDER
 from sessionlab.lifetimes import ATTEMPTS, CHECK, LIFETIME
@@ -36,6 +38,28 @@ class Backoff:
         axes.set_xlabel("seconds after the cut")
         guide, measured = (", ".join(f"{at:g}" for at in times) for times in (GUIDE, self.attempts))
         return picture(figure, f"Attempts to reconnect. The guide: after {guide} s. Measured: after {measured} s.")
+
+
+def audited(results: Mapping[str, AuditResult]) -> Picture:
+    """Audits of the same checks side by side: a row for each application, by its name, and a column for each check."""
+    import matplotlib.pyplot as plt
+
+    looks = {"fail": (RED, "✘"), "warn": (YELLOW, "!"), "pass": ("#d7ecdc", ""), "skipped": ("#e6e6e6", "–")}
+    ids = [check.id for check in next(iter(results.values())).checks]
+    figure, axes = plt.subplots(figsize=(7.2, 2.4))
+    for row, result in enumerate(results.values()):
+        for column, check in enumerate(result.checks):
+            colour, mark = looks[check.status]
+            ink = "white" if check.status == "fail" else "black"
+            axes.add_patch(plt.Rectangle((column + 0.04, row + 0.04), 0.92, 0.92, color=colour))
+            axes.text(column + 0.5, row + 0.5, mark, ha="center", va="center", color=ink, fontfamily="DejaVu Sans")
+    axes.set(xlim=(0, len(ids)), ylim=(len(results), 0))
+    axes.set_yticks([row + 0.5 for row in range(len(results))], list(results))
+    axes.set_xticks([column + 0.5 for column in range(len(ids))], ids, rotation=40, ha="right", fontsize=8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    fails = (f"{name} fails at {', '.join(c.id for c in result.of('fail'))}." for name, result in results.items())
+    return picture(figure, f"A row for each app, and a column for each check. {' '.join(fails)}")
 
 
 def three_clocks(token: float = 300.0) -> Picture:

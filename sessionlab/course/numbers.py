@@ -62,6 +62,11 @@ def figures(text: str) -> list[Figure]:
     return found
 
 
+def as_n(text: str) -> str:
+    """The text with N in the place of every number: what is the same on every machine."""
+    return re.sub(r"\d+(\.\d+)?", "N", text)
+
+
 def prose(markdown: str) -> str:
     """A Markdown text without its code, its head, its link targets and the words that it quotes."""
     for pattern in NOT_PROSE:
