@@ -16,7 +16,7 @@ import dataclasses
 import weakref
 from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import Any, Protocol
 
 from sessionlab.client.browser import Browser
 from sessionlab.errors import NoBrowser
@@ -59,7 +59,7 @@ def experiment(
 class Recorder(Protocol):
     """Keeps what experiments showed, for machines without a browser: see `sessionlab.course`."""
 
-    def replay(self, name: str, error: NoBrowser) -> Users: ...
+    def replay(self, name: str, error: NoBrowser) -> Any: ...  # in the place of `Users`
     def record(self, name: str, users: Users) -> None: ...
 
 
@@ -111,9 +111,15 @@ class Experiment:
 
     async def _enter(self, plan: Plan, browser: Browser | None) -> BrowserUser | ProtocolUser:
         server = next(server for other, server in self._servers if plan.same_server(other))
-        user = ProtocolUser(plan, server) if browser is None else BrowserUser(plan, server)
+        user: BrowserUser | ProtocolUser
+        if browser is None:
+            user = ProtocolUser(plan, server)
+            coming = user.come()
+        else:
+            user = BrowserUser(plan, server)
+            coming = user.come(browser, self.clock)
         self._stack.callback(user.wire.close)
-        await (user.come() if browser is None else user.come(browser, self.clock))
+        await coming
         self._stack.push_async_callback(user.leave)
         return user
 

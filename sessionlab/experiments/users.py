@@ -24,7 +24,7 @@ class Users:
         self._members = list(members)
         self._whole = whole or self
         self.newcomer: Callable[[str], Awaitable[BrowserUser | ProtocolUser]] | None = None  # the experiment's
-        self._notes = whole._notes if whole else Notes()
+        self._notes: Notes = whole._notes if whole else Notes()
         self.screenshots: list[Screenshot] = whole.screenshots if whole else []
 
     @property
@@ -148,7 +148,7 @@ class Users:
             notification) and ``"console"`` (the first error since the wire was lost).
         functions : columns of your own: a function of the user, async or not, under the title.
         """
-        columns = {**{what: what for what in whats}, **functions}
+        columns: dict[str, str | Callable] = {**{what: what for what in whats}, **functions}
         seen = await asyncio.gather(*(user.note(what) for user in self._members for what in columns.values()))
         places = ((user, title) for user in self._members for title in columns)
         for (user, title), value in zip(places, seen, strict=True):
@@ -167,6 +167,9 @@ class Users:
 
     async def screenshot(self, alt: str) -> Screenshot:
         """The page of the first, in a browser. ``alt`` says in words what it shows."""
-        shot = await self._members[0].tab.screenshot(alt=alt)
+        first = self._members[0]
+        if not isinstance(first, BrowserUser):
+            raise InvalidOption("There is no page to take a picture of.", advice="give the experiment browser=True.")
+        shot = await first.tab.screenshot(alt=alt)
         self.screenshots.append(shot)
         return shot
