@@ -33,6 +33,14 @@ def adopt_orphans():
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def is_alive(process):
+    """Whether the process runs: a family changes while one looks at it."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def end(processes):
     for ask in (psutil.Process.terminate, psutil.Process.kill):
         for process in processes:
@@ -74,9 +82,8 @@ def main(start=start):
         while os.read(0, 4096):
             pass
     # The lab is gone or has let go. Processes may still be forking: look until nobody is left.
-    with contextlib.suppress(psutil.Error):
-        while left := [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]:
-            end(left)
+    while left := list(filter(is_alive, psutil.Process().children(recursive=True))):
+        end(left)
     os._exit(0)
 
 

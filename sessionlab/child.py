@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 import psutil
 
+from sessionlab._guard import is_alive
 from sessionlab.errors import ServerGone, ServerNotReady
 from sessionlab.log import Log
 from sessionlab.preload import Guard, fork
@@ -63,8 +64,7 @@ class Child:
     def processes(self) -> list[psutil.Process]:
         """Every live process that the command started or left behind, its own included."""
         try:
-            family = psutil.Process(self.guard.pid).children(recursive=True)
-            return [p for p in family if p.status() != psutil.STATUS_ZOMBIE]
+            return list(filter(is_alive, psutil.Process(self.guard.pid).children(recursive=True)))
         except psutil.NoSuchProcess:
             return []
 

@@ -19,6 +19,11 @@ def alive(pid: int) -> bool:
         return False
 
 
+def children() -> set[int]:
+    """The processes that this one and its own have started, and that are alive."""
+    return {process.pid for process in psutil.Process().children(recursive=True) if alive(process.pid)}
+
+
 def browser_or_skip() -> None:
     """Skip what needs a browser where there is none, and fail in CI, where there has to be one."""
     from sessionlab.client.browser import find_chromium

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from hunting import hunt
+from machine import alive
 
 from sessionlab import report
 from sessionlab.errors import AppFailed, AppNotFound, InvalidOption, NeedsCredentials, SessionLabError
@@ -77,7 +78,7 @@ def folder(tmp_path_factory):
 def nothing_left():
     """The hunt starts no process that outlives it."""
     yield
-    left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    left = [process for process in psutil.Process().children(recursive=True) if alive(process.pid)]
     _, left = psutil.wait_procs(left, timeout=3)
     assert not left
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -15,7 +16,7 @@ import urllib.request
 
 import psutil
 import pytest
-from machine import alive
+from machine import alive, children
 
 from sessionlab import serve, serving, visit
 from sessionlab.errors import (
@@ -32,10 +33,6 @@ from sessionlab.loopback import port_is_free
 pytestmark = pytest.mark.server
 
 
-def children() -> set[int]:
-    return {p.pid for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE}
-
-
 @pytest.fixture
 def nothing_left():
     """The test starts no process that outlives it."""
@@ -43,7 +40,8 @@ def nothing_left():
     yield
     deadline = time.monotonic() + 2
     while (left := children() - before) and time.monotonic() < deadline:
-        psutil.wait_procs([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)], timeout=0.1)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            psutil.wait_procs(list(map(psutil.Process, left)), timeout=0.1)
     assert not left
 
 
@@ -265,7 +263,8 @@ def test_no_server_outlives_the_lab(app, ending):
 def test_a_killed_guard_takes_the_server_with_it(app, nothing_left):
     server = serve(app())
     os.kill(server._child.guard.pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(server.pid)] if alive(server.pid) else [], timeout=2)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.wait_procs([psutil.Process(server.pid)], timeout=2)
     assert not alive(server.pid)
     server.stop()
 

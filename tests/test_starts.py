@@ -13,6 +13,7 @@ import textwrap
 import psutil
 import pytest
 from hunting import hunt
+from machine import alive
 
 from sessionlab import get_page, serve, visit
 from sessionlab.client.scenario import Scenario, use_widgets
@@ -143,8 +144,8 @@ def left_of(folder) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             if process.pid != os.getpid() and process.environ().get("SESSIONLAB_TEST") == str(folder):
                 found.append(process)
-    _, alive = psutil.wait_procs(found, timeout=3)
-    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    _, left = psutil.wait_procs(found, timeout=3)
+    return [process for process in left if alive(process.pid)]
 
 
 @pytest.fixture
