@@ -25,9 +25,9 @@ def checked(source: str, tmp_path: Path) -> str:
 @pytest.mark.slow("mypy reads all that the lab imports")
 def test_the_example_of_the_readme_has_types(tmp_path):
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    body = example.replace("            print(", "            reveal_type(session)\n            print(")
+    body = example.replace("\nprint(", "\nreveal_type(users)\nprint(")
     said = checked(f"async def main() -> None:\n{textwrap.indent(body, '    ')}", tmp_path)
-    assert "error" not in said and 'Revealed type is "sessionlab.client.protocol.Session"' in said, said
+    assert "error" not in said and 'Revealed type is "sessionlab.experiments.users.Users"' in said, said
 
 
 @pytest.mark.slow("mypy reads all that the lab imports")
