@@ -73,8 +73,8 @@ class Log:
         with self._changed:
             return self.dropped + len(self._lines)
 
-    def wait_for_next(self, pattern: str, since: int, timeout: float = 10.0) -> tuple[str, int]:
-        """The first line with ``pattern`` after the first ``since`` lines, waited for; and its place among all.
+    def wait_for_next(self, text: str, since: int, timeout: float) -> tuple[str, int]:
+        """The first line with ``text`` after the first ``since`` lines, waited for; and its place among all.
 
         ``TimeoutError`` after ``timeout`` seconds.
         """
@@ -82,10 +82,10 @@ class Log:
         def found():
             skip = max(0, since - self.dropped)
             places = enumerate(list(self._lines)[skip:], self.dropped + skip + 1)
-            return next(((line, place) for place, line in places if re.search(pattern, line)), None)
+            return next(((line, place) for place, line in places if text in line), None)
 
         if (line := self._await(found, timeout)) is None:
-            raise TimeoutError(f"no further line of the log matched {pattern!r} within {timeout:g} s")
+            raise TimeoutError(f"no further line of the log had {text!r} within {timeout:g} s")
         return line
 
     def events(self, name: str) -> list[dict]:

@@ -11,7 +11,7 @@ from machine import browser_or_skip, children
 from sessionlab import experiment
 from sessionlab.course import recorded
 from sessionlab.errors import AppFailed, InvalidOption, NoBrowser, VisitFailed
-from sessionlab.experiments import Experiment, Table, stage
+from sessionlab.experiments import Experiment, Table, stage, user
 from sessionlab.experiments.notes import Notes
 from sessionlab.experiments.plans import plans
 
@@ -78,6 +78,11 @@ def test_one_user_for_each_value_of_a_list():
 def test_what_differs_has_to_be_plain(app, users, settings, what):
     with pytest.raises(InvalidOption, match=what):
         plans(app, users, settings)
+
+
+def test_a_clock_is_of_a_page():
+    with pytest.raises(InvalidOption, match="clock=True"):
+        experiment("a.py", clock=True)
 
 
 # -- what is noted ----------------------------------------------------------------------------------------------------
@@ -175,6 +180,18 @@ async def test_who_comes_later_who_leaves_and_what_the_server_says(tmp_path, not
 
 
 @pytest.mark.server
+async def test_what_does_not_happen_is_an_error_after_a_while(tmp_path, nothing_stays, monkeypatch):
+    monkeypatch.setattr(user, "PATIENCE", 0.5)
+    monkeypatch.setattr(user, "LOGGED", 0.5)
+    (tmp_path / "jobs.py").write_text(JOBS)
+    async with experiment(tmp_path / "jobs.py", users=["Ann"], lifetime=0.2, check=0.1) as users:
+        with pytest.raises(VisitFailed, match=r"session of Ann does not end.\n1 connections, and 0 blocks"):
+            await users.expired()
+        with pytest.raises(VisitFailed, match="no further line of the log had 'work began'"):
+            await users.logged("work began")
+
+
+@pytest.mark.server
 async def test_time_that_passes_on_the_server(app, nothing_stays):
     async with experiment(app, lifetime=3600, check=3600) as users:
         await users.cut()
@@ -190,6 +207,8 @@ async def test_a_wrong_word_is_an_error_that_says_what_there_is(app, nothing_sta
             users["Bea"]
         with pytest.raises(InvalidOption, match="browser=True"):
             await users.note("notice")
+        with pytest.raises(InvalidOption, match="browser=True"):
+            await users.click_notice()
         with pytest.raises(VisitFailed, match="'Send'"):
             await users.click("Send")
 

@@ -137,6 +137,13 @@ def test_a_cell_is_short_and_holds_no_machinery(path):
     assert short == (path.stem not in LATER), (statistics.median(lines), max(lines), found)
 
 
+def test_the_cured_app_is_the_deaf_one_and_the_lines_that_cure_it():
+    deaf, cured = (ROOT / "notebooks" / "apps" / f"update_{how}.py" for how in ("by_replacing", "cured"))
+    with_lines = cured.read_text().replace("from bokeh.events import DocumentReady\n", "").splitlines()
+    same = deaf.read_text().splitlines()[1:]
+    assert with_lines[1 : len(same) + 1] == same and len([line for line in with_lines[len(same) + 1 :] if line]) == 2
+
+
 def test_share_of_compared_cells(capsys):
     cells = [cell for p in NOTEBOOKS for cell in code_cells(read(p))]
     compared = [cell for cell in cells if is_compared(cell) and cell.outputs]

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from machine import alive, children
 
-from sessionlab import serve, serving, visit
+from sessionlab import _guard, serve, serving, visit
 from sessionlab.errors import (
     AppFailed,
     AppNotFound,
@@ -344,3 +344,21 @@ async def test_a_dump_holds_what_is_known_and_a_wrong_place_is_said_at_once(app,
     assert dump["hello"]["versions"]["bokeh"] and dump["census"]["sessions"] == 1
     assert "connected" in str(dump["timeline"]) and dump["elements"] and any("Bokeh" in line for line in dump["log"])
     assert "hidden-value" not in text and server._token not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals are ignored there")
+def test_ctrl_c_stops_a_server_whoever_started_the_lab_with_it_ignored(app):
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"from sessionlab import serve\nwith serve({str(app())!r}, preload=False) as server:\n"
+        "    server.kill(signal.SIGINT); print(server.wait(30))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "0", done.stdout + done.stderr
+
+
+def test_a_process_that_has_gone_is_not_alive():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    known = psutil.Process(ended.pid)
+    ended.wait()
+    assert not _guard.is_alive(known) and _guard.is_alive(psutil.Process())

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sessionlab.checks.result import AuditResult
-from sessionlab.course.picture import Picture, picture
+from sessionlab.course.picture import BLUE, GREEN, RED, YELLOW, Picture, picture
 from sessionlab.course.recorded import FOLDER
 from sessionlab.lifetimes import ATTEMPTS, CHECK, LIFETIME
 
+TOKEN = 300.0  # seconds from the load of a page in which its token is accepted, by default
 GUIDE = (1, 3, 7, 15, 31, 63)  # seconds after the cut, by Panel's guide: waits of 1, 2, 4, 8, 16 and 32
-RED, BLUE, GREEN, YELLOW = "#b42318", "#0b5c8a", "#1a7f37", "#f2a900"
 
 
 class Backoff:
@@ -62,17 +62,14 @@ def audited(results: Mapping[str, AuditResult]) -> Picture:
     return picture(figure, f"A row for each app, and a column for each check. {' '.join(fails)}")
 
 
-def three_clocks(token: float = 300.0) -> Picture:
-    """What starts when a wire breaks, with the default flags: the browser's attempts, the session's end, the token's.
-
-    ``token`` is how long the token of a page is accepted, in seconds from its load.
-    """
+def three_clocks() -> Picture:
+    """What starts when a wire breaks, by default: the browser's attempts, the session's end, the token's."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7.5, 2.4))
     axes.barh(1, LIFETIME, color=GREEN, label="session is there for certain")
     axes.barh(1, CHECK, left=LIFETIME, color=YELLOW, hatch="//", edgecolor="white", label="session is there, perhaps")
-    axes.barh(0, token, color=BLUE, label="token is accepted (counted from the page load)")
+    axes.barh(0, TOKEN, color=BLUE, label="token is accepted (counted from the page load)")
     axes.plot(ATTEMPTS, [2] * len(ATTEMPTS), "v", color="black", ms=9, label="the browser tries")
     axes.set(yticks=[0, 1, 2], yticklabels=["token", "session", "browser"], xlim=(-1, 60), ylim=(-0.6, 2.6))
     axes.set(xlabel="seconds after the wire broke")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 LARGEST = 100_000  # bytes
+RED, BLUE, GREEN, YELLOW = "#b42318", "#0b5c8a", "#1a7f37", "#f2a900"
 
 
 class Picture:

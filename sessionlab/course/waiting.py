@@ -13,12 +13,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from sessionlab.client import visit
-from sessionlab.course.picture import Picture, picture
+from sessionlab.course.picture import BLUE, RED, YELLOW, Picture, picture
 from sessionlab.lifetimes import CHECK, LIFETIME
 from sessionlab.probe.timeline import Timeline
 from sessionlab.server import Server
 
-BLUE, RED, YELLOW = "#0b5c8a", "#b42318", "#f2a900"
 AT_ONCE = 20  # pages that are open at a time
 
 
@@ -89,12 +88,12 @@ class Waiting:
         )
 
 
-async def leave_at_random(server: Server, number: int, within: float, seed: int = 3) -> Waiting:
+async def leave_at_random(server: Server, number: int, within: float) -> Waiting:
     """``number`` users open a page, and leave within so many seconds, each at a moment of her own.
 
     Returns when all their sessions have ended, as `arrivals` does.
     """
-    dice = random.Random(seed)
+    dice = random.Random(3)
 
     async def leave(session) -> None:
         await asyncio.sleep(dice.uniform(0, within))  # how long this user looks at the page

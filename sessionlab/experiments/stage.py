@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from sessionlab.client.browser import Browser
-from sessionlab.errors import NoBrowser
+from sessionlab.errors import InvalidOption, NoBrowser
 from sessionlab.experiments.plans import App, Plan, plans
 from sessionlab.experiments.user import BrowserUser, ProtocolUser
 from sessionlab.experiments.users import Users
@@ -53,6 +53,10 @@ def experiment(
     Raises what `serve` and `visit` raise, NoBrowser, and InvalidOption when two things are to be compared at once.
     Nothing is left running then.
     """
+    if clock and not browser:
+        raise InvalidOption(
+            "clock=True is for pages in a browser.", advice="give browser=True as well, or leave it out."
+        )
     return Experiment(plans(app, users, settings), browser, clock, name)
 
 

@@ -94,14 +94,23 @@ class User:
         return "ended" if row is None else str(row.blocks)
 
     async def expired(self) -> None:
-        while await self._row() is not None:
+        end = time.monotonic() + self._overdue + PATIENCE
+        while row := await self._row():
+            if time.monotonic() > end:
+                why = f"{row.connections} connections, and {row.blocks} blocks of its expiration."
+                raise VisitFailed(f"The session of {self.name} does not end.", why=why)
             await self._follow(0.05)
 
     async def lifetime_passed(self) -> None:
-        options = {"lifetime": LIFETIME, "check": CHECK, **self.plan.options}
-        end = time.monotonic() + options["lifetime"] + 3 * options["check"]
+        end = time.monotonic() + self._overdue
         while (left := end - time.monotonic()) > 0:
             await self._follow(left)
+
+    @property
+    def _overdue(self) -> float:
+        """Seconds after which a session without a connection has been discarded: a lifetime and three checks."""
+        options = {"lifetime": LIFETIME, "check": CHECK, **self.plan.options}
+        return options["lifetime"] + 3 * options["check"]
 
     async def _follow(self, seconds: float) -> None:
         """Until something happens on the server, or seconds have passed."""
@@ -113,9 +122,12 @@ class User:
     # -- the server's log -------------------------------------------------------------------------------------------
 
     async def logged(self, text: str, times: int) -> None:
-        look = self.server.log.wait_for_next
+        log = self.server.log
         for _ in range(times):
-            self._line, self._read = await asyncio.to_thread(look, re.escape(text), self._read, LOGGED)
+            try:
+                self._line, self._read = await asyncio.to_thread(log.wait_for_next, text, self._read, LOGGED)
+            except TimeoutError as error:
+                raise VisitFailed(f"{error}.", why=log.tail()) from None
 
     async def _newest_line(self) -> str:
         return self._line

@@ -45,6 +45,10 @@ class Users:
         return Users(found, self)
 
     async def _all(self, verb: str, *arguments) -> list:
+        lacking = [user for user in self._members if not hasattr(user, verb)]
+        if lacking:
+            other = "no browser=True" if isinstance(lacking[0], BrowserUser) else "browser=True"
+            raise InvalidOption(f"{verb}() is nothing that these users can do.", advice=f"give the experiment {other}.")
         return await asyncio.gather(*(getattr(user, verb)(*arguments) for user in self._members))
 
     async def enter(self, name: str) -> None:
@@ -103,7 +107,7 @@ class Users:
         await self._all("reconnected")
 
     async def expired(self) -> None:
-        """Until the server has let go of their sessions."""
+        """Until the server has let go of their sessions; raises VisitFailed if one does not end."""
         await self._all("expired")
 
     async def lifetime_passed(self) -> None:

@@ -138,7 +138,7 @@ class Timeline:
 
         spans = self.spans()
         rows = {session: i for i, session in enumerate(dict.fromkeys(s.session for s in self._by_birth(spans)))}
-        height = min(9.0, 1.2 + 0.28 * len(rows)) + 1.4 * memory
+        height = min(9.0, 2.6 + 0.28 * len(rows)) - (0.0 if memory else 1.4)
         figure = Figure(figsize=(8.5, height), layout="constrained")
         if memory:
             bars, line = figure.subplots(2, 1, sharex=True, height_ratios=[max(1.0, height - 2.2), 1.4])
