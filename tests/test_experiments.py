@@ -217,6 +217,7 @@ async def test_a_wrong_word_is_an_error_that_says_what_there_is(app, nothing_sta
 async def test_when_one_application_fails_no_other_is_left(app, tmp_path, nothing_stays):
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n")
+    app.write_text("import time\ntime.sleep(3)\n" + COUNTER)  # it is up when the other has failed long ago
     with pytest.raises(AppFailed):
         async with experiment([app, broken]):
             raise AssertionError("it must not begin")
@@ -237,6 +238,30 @@ async def test_in_a_browser(app, nothing_stays):
     away, back = users.table().rows
     assert away[:4] == ("away", "[0, 2]", "Server connection lost. Attempting to reconnect in N seconds…", "1")
     assert back == ("back", "", "Connection with server was re-established.", "", "the same", "")
+    await stage._browsers.popitem()[1].close()
+
+
+REPLACES = """
+import panel as pn
+
+def seen(number):
+    return pn.widgets.IntInput(name="Seen", value=number, disabled=True)
+
+shown = pn.Column(seen(0))
+add = pn.widgets.Button(name="Count one", on_click=lambda event: shown.__setitem__(0, seen(1)))
+pn.Column(shown, add).servable()
+"""
+
+
+@pytest.mark.server
+async def test_what_is_noted_of_a_page_is_what_is_drawn(tmp_path, nothing_stays):
+    browser_or_skip()
+    (tmp_path / "replaces.py").write_text(REPLACES)
+    async with experiment(tmp_path / "replaces.py", browser=True) as users:
+        await users.note("Seen", at="before")
+        await users.click("Count one")
+        await users.note("Seen", at="after")
+    assert users.table().rows == (("before", "0"), ("after", "1"))
     await stage._browsers.popitem()[1].close()
 
 

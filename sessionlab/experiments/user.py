@@ -142,7 +142,8 @@ class BrowserUser(User):
     async def come(self, browser: Browser, clock: bool) -> None:
         self.clock = clock
         self.tab = await browser.open(self.url, clock=clock)
-        self._before = len(self.tab.sockets)  # websockets that the page had asked for when its wire broke
+        self._before = len(self.tab.sockets)  # websockets that the page had asked for when its wire broke,
+        self._said = len(self.tab.console)  # and lines that its console had; their times are none of the page's clock
         await self.remember()
 
     async def session_id(self) -> str:
@@ -194,7 +195,7 @@ class BrowserUser(User):
     async def _lose(self, break_it: Callable[[], None]) -> None:
         tab = self.tab
         await tab.settle()  # a wire that breaks within a message leaves BokehJS unable to come back
-        self._before, said = len(tab.sockets), len(tab.toasts)
+        self._before, self._said, said = len(tab.sockets), len(tab.console), len(tab.toasts)
         break_it()
         await tab.wait_for(lambda: tab.sockets[self._before - 1].closed)
         with contextlib.suppress(VisitFailed):  # the application may tell its users nothing
@@ -210,7 +211,7 @@ class BrowserUser(User):
         back = await tab.wait_for(connected, PATIENCE)
 
         def told() -> bool:
-            failed = any(m.at >= back and m.level == "error" and "[bokeh" in m.text for m in tab.console)
+            failed = any("[bokeh" in text for text in self._errors())
             return failed or any(toast.at >= back and toast.what != "gone" for toast in tab.toasts)
 
         if tab.toasts:
@@ -244,10 +245,12 @@ class BrowserUser(User):
 
     async def console(self) -> str:
         """The first error since the wire was lost, the failed attempts left out; numbers of models as pN."""
-        lost = self.tab.sockets[self._before - 1].closed or 0.0
-        errors = (m.text for m in self.tab.console if m.level == "error" and m.at >= lost)
-        first = next((text for text in errors if not any(words in text for words in FAILED_ATTEMPT)), "")
+        first = next(iter(self._errors()), "")
         return re.sub(r"\bp\d+\b", "pN", first.partition("\n")[0])
+
+    def _errors(self) -> list[str]:
+        errors = [message.text for message in self.tab.console[self._said :] if message.level == "error"]
+        return [text for text in errors if not any(words in text for words in FAILED_ATTEMPT)]
 
     async def leave(self) -> None:
         await self.tab.close()
