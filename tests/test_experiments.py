@@ -218,9 +218,11 @@ async def test_when_one_application_fails_no_other_is_left(app, tmp_path, nothin
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n")
     app.write_text("import time\ntime.sleep(3)\n" + COUNTER)  # it is up when the other has failed long ago
+    before = children()
     with pytest.raises(AppFailed):
         async with experiment([app, broken]):
             raise AssertionError("it must not begin")
+    assert [pid for pid in children() - before if is_server(pid)] == [], "also before the event loop is closed"
 
 
 @pytest.mark.server
