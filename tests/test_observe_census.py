@@ -175,21 +175,24 @@ async def test_what_is_frozen_is_still_counted(path):
             assert (later.get("documents"), later["app.Thing"]) == (None, 1)
 
 
-async def test_garbage_is_told_from_what_lives(server, probe):
-    async with visit(server.url) as session:
-        probe.collect()
-        await session.click("garbage")
-        with_garbage = probe.census()
-        assert with_garbage.unreachable is None and not with_garbage.settled
-        assert with_garbage.bokeh_counters["Documents"] == with_garbage.documents
-        settled = probe.census(settle=True)
-        assert settled.settled
-        assert "app.Knot" in with_garbage.app_objects and settled.unreachable > 0
-        assert "app.Knot" not in settled.app_objects
-        await session.click("garbage")
-        assert probe.collect().unreachable > 0
-        assert "app.Knot" not in probe.census().app_objects
-        await session.click("tidy")
+async def test_garbage_is_told_from_what_lives(path):
+    """On a server of its own: Panel collects garbage by itself, seconds after a session has ended."""
+    with serve(path, lifetime=100) as server:
+        async with visit(server.url) as session:
+            probe = server.probe
+            probe.collect()
+            await session.click("garbage")
+            with_garbage = probe.census()
+            assert with_garbage.unreachable is None and not with_garbage.settled
+            assert with_garbage.bokeh_counters["Documents"] == with_garbage.documents
+            settled = probe.census(settle=True)
+            assert settled.settled
+            assert "app.Knot" in with_garbage.app_objects and settled.unreachable > 0
+            assert "app.Knot" not in settled.app_objects
+            await session.click("garbage")
+            assert probe.collect().unreachable > 0
+            assert "app.Knot" not in probe.census().app_objects
+            await session.click("tidy")
 
 
 async def test_threads_tasks_and_periodic_callbacks(server, probe):
