@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sessionlab import serve, visit
+from sessionlab import serve
+from sessionlab.course.proxied import Affinity, affinity
 from sessionlab.course.versions import versions
 from sessionlab.nginx import ROUND_ROBIN, Nginx, find_nginx
 
@@ -39,13 +40,11 @@ APP = """
 
 @dataclass(frozen=True)
 class Row:
-    """One arrangement: visits, page loads that ran the application twice, reconnects that found their state."""
+    """One arrangement, and what became of the visits."""
 
     arrangement: str
     processes: int
-    visits: int
-    built_twice: int
-    found: int
+    seen: Affinity
 
 
 @contextlib.contextmanager
@@ -86,29 +85,13 @@ ARRANGEMENTS: list[tuple[str, int, Callable]] = [
 async def measure(arrangement: str, processes: int, start: Callable, visits: int) -> Row:
     """Send the visitors, one after another, to an arrangement that is started for them."""
     with start() as (url, servers):
-        twice = found = 0
-        for _ in range(visits):
-            async with visit(url) as session:
-                await session.click("add one")
-                await session.wait_for("count", value=1, timeout=30)
-                await session.drop()
-                built = await asyncio.to_thread(_built, servers, session.id)
-                await session.reconnect()
-                found += session.value("count") == 1
-                twice += built > 1
-    return Row(arrangement, processes, visits, twice, found)
-
-
-def _built(servers: list, session_id: str) -> int:
-    """How often the session has been built, in all processes."""
-    events = [event for server in servers for event in server.probe.timeline().events]
-    return sum(event["event"] == "created" and event["id"] == session_id for event in events)
+        return Row(arrangement, processes, await affinity(url, servers, visits))
 
 
 def table(rows: list[Row]) -> str:
     head = f"{'':<16}{'processes':>10}{'app run twice':>16}{'state found':>14}"
     lines = [
-        f"{row.arrangement:<16}{row.processes:>10}{row.built_twice / row.visits:>16.0%}{row.found / row.visits:>14.0%}"
+        f"{row.arrangement:<16}{row.processes:>10}{row.seen.twice / row.seen.visits:>16.0%}{row.seen.found / row.seen.visits:>14.0%}"
         for row in rows
     ]
     return "\n".join([head, *lines])
@@ -120,8 +103,8 @@ def recording(rows: list[Row], visits: int) -> str:
         {
             "way": row.arrangement,
             "processes": row.processes,
-            "twice": f"{row.built_twice / visits:.0%}",
-            "found": f"{row.found / visits:.0%}",
+            "twice": f"{row.seen.twice / visits:.0%}",
+            "found": f"{row.seen.found / visits:.0%}",
         }
         for row in rows
     ]

@@ -1,6 +1,6 @@
 """What the end of a server costs those who are connected to it, and those who come meanwhile.
 
-ending = await endure("a kill", server.url, [server], lambda: replace(server, signal.SIGKILL))
+ending = await endure("a kill", server.url, [server], lambda: replace(server, how=signal.SIGKILL))
 print(ending)
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sessionlab.client.page import get_page
 from sessionlab.client.protocol import visit
 from sessionlab.client.shown import Shown
+from sessionlab.course.picture import Picture, picture
 from sessionlab.errors import SessionLabError
 from sessionlab.server import Server
 
@@ -73,9 +74,10 @@ class Ending(Shown):
         )
 
 
-def replace(server: Server, how: signal.Signals) -> None:
-    """End the server by ``how``, wait for its end, start it again on the same port."""
-    server.restart(how, timeout=PATIENCE)
+def replace(*servers: Server, how: signal.Signals = signal.SIGTERM) -> None:
+    """End each server by ``how``, wait for its end, start it again on the same port; one after the other."""
+    for server in servers:
+        server.restart(how, timeout=PATIENCE)
 
 
 async def endure(
@@ -194,8 +196,8 @@ async def _newcomers(url: str, begin: float, over: asyncio.Event) -> list[float]
     return missed
 
 
-def draw(endings: Sequence[Ending]):
-    """A bar for each user, under each other for each ending, as a matplotlib Figure."""
+def draw(endings: Sequence[Ending]) -> Picture:
+    """A bar for each user, under each other for each ending."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -227,4 +229,12 @@ def draw(endings: Sequence[Ending]):
     handles.append(rows[0].plot([], [], "v", color="black", label="reads that the server will end")[0])
     handles.append(rows[0].plot([], [], "x", color="#b42318", label="newcomer gets no page")[0])
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
-    return figure
+    return picture(figure, " ".join(["Users as bars over time.", *map(_in_words, endings)]))
+
+
+def _in_words(ending: Ending) -> str:
+    page = "a newcomer gets no page meanwhile" if ending.refused else "every newcomer gets a page"
+    return (
+        f"{ending.title}: {ending.told} of {ending.users} read a notice before, {sum(ending.moves)} new sessions are "
+        f"built, {page}."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sessionlab.checks.result import AuditResult
@@ -60,6 +60,24 @@ def audited(results: Mapping[str, AuditResult]) -> Picture:
     axes.spines[:].set_visible(False)
     fails = (f"{name} fails at {', '.join(c.id for c in result.of('fail'))}." for name, result in results.items())
     return picture(figure, f"A row for each app, and a column for each check. {' '.join(fails)}")
+
+
+def chain(steps: Sequence[str]) -> Picture:
+    """A chain of references as boxes, from the holder at the top to what it keeps."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.5, 0.75 * len(steps)))
+    for row, step in enumerate(steps):
+        box = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": BLUE if row else RED}
+        axes.text(0, -row, step, va="center", family="monospace", fontsize=9, bbox=box)
+        if row:
+            arrow = {"arrowstyle": "->", "color": "#57606a"}
+            axes.annotate("", (0.02, -row + 0.28), (0.02, -row + 0.72), arrowprops=arrow)
+    axes.set(xlim=(-0.05, 1), ylim=(-len(steps) + 0.4, 0.6))
+    axes.axis("off")
+    return picture(
+        figure, f"A chain of boxes from the holder down to what it keeps: {', then '.join(steps)}."
+    )
 
 
 def three_clocks() -> Picture:

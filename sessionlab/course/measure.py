@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 from sessionlab.client.crowd import visit_together
 from sessionlab.client.protocol import Session
 from sessionlab.errors import AppFailed, SessionLabError
+from sessionlab.leaks import hunt
+from sessionlab.leaks.result import HuntResult
 from sessionlab.probe.results import Census, Result
 from sessionlab.server import Server, serving
 
@@ -34,7 +37,7 @@ class Left(Result):
 
     ``counts`` and ``types`` (by the name of the class, without its module) are rounded to whole ones, and name what is
     not zero. ``objects`` are all that the garbage collector knows; ``bytes`` is the heap in use, or where the
-    C library cannot tell the memory that is the process's own.
+    C library cannot tell the memory that is the process's own. ``log``: the lines that the server wrote meanwhile.
     """
 
     app: str
@@ -43,6 +46,7 @@ class Left(Result):
     objects: float
     bytes: float
     types: Mapping[str, int] = field(repr=False)
+    log: tuple[str, ...] = field(repr=False)
 
     def of(self, kind: str) -> int:
         """How many of a class, or of a count such as ``"documents"``, each session left."""
@@ -111,6 +115,12 @@ async def left_behind(
     return {name: left[name] for name in map(_name, apps)}
 
 
+async def hunts(apps: Sequence[str | os.PathLike], **options) -> dict[str, HuntResult]:
+    """Hunt in several applications at the same time, with the same options of `hunt`; by the names of the scripts."""
+    results = await asyncio.gather(*(asyncio.to_thread(functools.partial(hunt, app, **options)) for app in apps))
+    return dict(zip(map(_name, apps), results, strict=True))
+
+
 async def _left_behind(apps: Sequence[str | os.PathLike], visits: int, warm_up: int, during, framework: str):
     async with serving(apps, framework=framework, ready_timeout=READY, preload=False) as server:
         await asyncio.to_thread(_freeze, server)
@@ -118,9 +128,10 @@ async def _left_behind(apps: Sequence[str | os.PathLike], visits: int, warm_up: 
             await _visit(server.urls[f"/{name}"], warm_up, during)
         before, left = await asyncio.to_thread(emptied, server, types=True), {}
         for name in map(_name, apps):
+            said = len(await asyncio.to_thread(server.read_log))
             await _visit(server.urls[f"/{name}"], visits, during)
             after = await asyncio.to_thread(emptied, server, before=before, types=True)
-            left[name] = _left(name, before, after)
+            left[name] = _left(name, before, after, (await asyncio.to_thread(server.read_log))[said:])
             before = after
         if failures := server.log.events("app-failed"):
             raise AppFailed("A script failed for one of the visitors.", why=failures[0]["detail"])
@@ -141,7 +152,7 @@ async def _visit(url: str, number: int, during) -> None:
         )
 
 
-def _left(app: str, before: Census, after: Census) -> Left:
+def _left(app: str, before: Census, after: Census, log: list[str]) -> Left:
     number = after.created - before.created
     counts = {name: round((getattr(after, name) - getattr(before, name)) / number) for name in COUNTED}
     grown = collections.Counter(after.types)
@@ -157,4 +168,5 @@ def _left(app: str, before: Census, after: Census) -> Left:
         objects=(after.objects - before.objects) / number,
         bytes=(getattr(after, memory) - getattr(before, memory)) / number,
         types={name: more for name, more in types.most_common() if more},
+        log=tuple(log),
     )
