@@ -90,10 +90,10 @@ async def measure(arrangement: str, processes: int, start: Callable, visits: int
 
 def table(rows: list[Row]) -> str:
     head = f"{'':<16}{'processes':>10}{'app run twice':>16}{'state found':>14}"
-    lines = [
-        f"{row.arrangement:<16}{row.processes:>10}{row.seen.twice / row.seen.visits:>16.0%}{row.seen.found / row.seen.visits:>14.0%}"
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        twice, found = row.seen.twice / row.seen.visits, row.seen.found / row.seen.visits
+        lines.append(f"{row.arrangement:<16}{row.processes:>10}{twice:>16.0%}{found:>14.0%}")
     return "\n".join([head, *lines])
 
 

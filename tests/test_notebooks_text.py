@@ -18,8 +18,6 @@ IGNORED = {"nbval-ignore-output", "nbval-skip"}
 MEDIAN, LONGEST = 6, 15  # lines of a code cell
 # belongs into the lab, and not between a reader and her lesson
 MACHINERY = re.compile(r"\basyncio\.|\bplt\.|^import re$|\bAsyncExitStack\b", re.MULTILINE)
-# whose cells hold machinery still; `test_a_cell_is_short` fails for one that has none any more
-LATER = ("06_leak_hunting", "07_leak_casebook", "08_production")
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -133,8 +131,7 @@ def test_a_cell_is_short_and_holds_no_machinery(path):
     sources = [cell.source for cell in code_cells(read(path))]
     lines = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
     found = [word for source in sources for word in MACHINERY.findall(source)]
-    short = statistics.median(lines) <= MEDIAN and max(lines) <= LONGEST and not found
-    assert short == (path.stem not in LATER), (statistics.median(lines), max(lines), found)
+    assert statistics.median(lines) <= MEDIAN and max(lines) <= LONGEST and not found
 
 
 def test_the_cured_app_is_the_deaf_one_and_the_lines_that_cure_it():

@@ -17,11 +17,11 @@ async def visits(url, probe, number):
 async def leaks(url, probe):
     """Whether the app at `url` leaks; `probe` is that of its server."""
     # >>> solution
-    await visits(url, probe, 15)  # warm up: imports are done and caches are full
+    await visits(url, probe, 12)  # warm up: imports are done and caches are full
     before = probe.census(settle=True)
-    await visits(url, probe, 10)
+    await visits(url, probe, 5)
     after = probe.census(settle=True)
-    return sum(after.app_objects.values()) - sum(before.app_objects.values()) >= 10
+    return sum(after.app_objects.values()) - sum(before.app_objects.values()) >= 5
     # >>> stub
     # before = probe.census(settle=True)  # your turn: it finds the leak, and more than that
     # await visits(url, probe, 5)

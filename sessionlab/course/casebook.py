@@ -17,15 +17,26 @@ from sessionlab.client.scenario import use_widgets
 from sessionlab.course.catalogue import ROOT
 from sessionlab.course.measure import Left
 from sessionlab.course.picture import GREEN, RED, Picture, picture
+from sessionlab.errors import VisitFailed
 from sessionlab.server import Server
 
 CASES = ROOT / "notebooks" / "apps" / "casebook"
-SUSPECTS = [
-    CASES / "suspects" / f"{name}.py"
-    for name in (
-        "blank containers template reading plots rangetool hvplot_lines datashaded plotly_hover table chat links sleeping"
-    ).split()
-]
+NAMES = (
+    "blank",
+    "containers",
+    "template",
+    "reading",
+    "plots",
+    "rangetool",
+    "hvplot_lines",
+    "datashaded",
+    "plotly_hover",
+    "table",
+    "chat",
+    "links",
+    "sleeping",
+)
+SUSPECTS = [CASES / "suspects" / f"{name}.py" for name in NAMES]
 COUNTED = {  # case: what each session of the leaky application leaves
     "notifications": "documents",
     "busy": "parameterized",
@@ -60,13 +71,19 @@ async def use(session: Session) -> None:
 
 
 async def waited(server: Server, page: str, beside: str, begun: str) -> float:
-    """Seconds that ``page`` takes while five visitors open the page ``beside``, which logs ``begun`` as it is built."""
+    """Seconds that ``page`` takes while five visitors open the page ``beside``, which logs ``begun`` as it is built.
+
+    Raises VisitFailed if it does not come.
+    """
     lines = len(await asyncio.to_thread(server.read_log))
     crowd = asyncio.create_task(visit_together(server.urls[beside], BESIDE, together=BESIDE))
     await asyncio.to_thread(server.log.wait_for_next, begun, lines, 60.0)
     other = await visit_together(server.urls[page], 1)
     await crowd
-    return other.visitors[0].page
+    visitor = other.visitors[0]
+    if visitor.page is None:
+        raise VisitFailed(f"{page} did not come.", why=visitor.error)
+    return visitor.page
 
 
 def weights(leaky: Mapping[str, Left], fixed: Mapping[str, Left]) -> Picture:

@@ -75,9 +75,7 @@ def chain(steps: Sequence[str]) -> Picture:
             axes.annotate("", (0.02, -row + 0.28), (0.02, -row + 0.72), arrowprops=arrow)
     axes.set(xlim=(-0.05, 1), ylim=(-len(steps) + 0.4, 0.6))
     axes.axis("off")
-    return picture(
-        figure, f"A chain of boxes from the holder down to what it keeps: {', then '.join(steps)}."
-    )
+    return picture(figure, f"A chain of boxes from the holder down to what it keeps: {', then '.join(steps)}.")
 
 
 def three_clocks() -> Picture:

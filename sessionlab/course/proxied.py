@@ -19,7 +19,7 @@ PATIENCE = 60.0  # seconds in which a busy server has counted a click
 
 @dataclass(frozen=True)
 class Affinity:
-    """Of so many ``visits``: page loads that ran the application ``twice``, and reconnects that ``found`` their state."""
+    """Of so many ``visits``: page loads that ran the app ``twice``, and reconnects that ``found`` their state."""
 
     visits: int
     twice: int
@@ -32,7 +32,8 @@ class Affinity:
 async def affinity(url: str, servers: Sequence[Server], visits: int = 6) -> Affinity:
     """One visit after the other: open the page, click, lose the wire, and be back at once.
 
-    The page has a button "add one" and a field "count", as `notebooks/apps/production.py` has. ``servers`` are those that may have answered. Raises what `visit` raises.
+    The page has a button "add one" and a field "count", as `notebooks/apps/production.py` has. ``servers`` are those
+    that may have answered. Raises what `visit` raises.
     """
     twice = found = 0
     for _ in range(visits):
@@ -62,7 +63,7 @@ async def idle(url: str, seconds: float, cookies: Sequence[dict[str, str]] = ({}
     async def page(cookie: dict[str, str]) -> str:
         async with visit(url, cookies=cookie) as session:
             with contextlib.suppress(SessionLabError):
-                await session.wait_for(lambda session: session.closed, timeout=seconds)
+                await session.wait_for(lambda session: session.closed is not None, timeout=seconds)
             return "cut" if session.closed else "connected"
 
     return await asyncio.gather(*map(page, cookies))

@@ -82,10 +82,10 @@ def saw_teeth(seen: Mapping[str, Rounds]) -> Picture:
     rows[0, 0].legend(fontsize=8)
     return picture(
         figure,
-        "Two curves for each server over five rounds. Above, the resident memory: leaky climbs with every round; mended "
-        "and cached climb in the first rounds and stay up there. Below, the pieces in use: leaky is a staircase, mended "
-        "a saw-tooth that comes back to zero after every round, cached a saw-tooth whose feet rise for two rounds and "
-        "are level then.",
+        "Two curves for each server over five rounds. Above, the resident memory: leaky climbs with every round; "
+        "mended and cached climb in the first rounds and stay up there. Below, the pieces in use: leaky is a "
+        "staircase, mended a saw-tooth that comes back to zero after every round, cached a saw-tooth whose feet rise "
+        "for two rounds and are level then.",
     )
 
 

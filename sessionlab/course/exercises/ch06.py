@@ -73,6 +73,7 @@ async def detector(attempt: Attempt) -> None:
             apps.append(Path(folder, f"app_{number}.py"))
             apps[-1].write_text(APP.format(kind=kind, container=container, keep=keep))
         async with attempt.serve(apps=apps) as app:
+            await app.ask(app.server.probe.freeze)  # what is there need not be gone through for each of the answers
             found: dict[str, set] = {kind: set() for kind in KINDS}
             for number, (kind, path) in enumerate(zip(kinds, apps, strict=True), 1):
                 attempt.say(f"asking your detector about app {number} of {len(apps)}")
@@ -132,7 +133,7 @@ EXERCISES = [
         (
             "The detector looks at the first five visits of a server's life. What else grows in these?",
             "A cache of ten is full after ten visits. A leak grows by one per visit, at any time.",
-            "Visit fifteen times first, then take the census, visit ten times more, and compare: a leak has ten "
+            "Visit twelve times first, then take the census, visit five times more, and compare: a leak has five "
             "objects more.",
         ),
     ),
