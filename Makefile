@@ -61,7 +61,7 @@ claims-next: $(READY) browser  ## run the proofs with the newest Panel and Bokeh
 versions: $(READY) browser  ## the tests of the lab with every supported Python, Panel and Bokeh: an hour
 	$(BIN)/python -m sessionlab.course.supported
 
-pages: $(READY)  ## the cheat sheet and the glossary as HTML and PDF, in build/pages
+pages: $(READY)  ## the cheat sheet, the glossary and "what do I do about" as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages
 
 bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunter beside other tools

@@ -72,7 +72,7 @@ HEADINGS = "[...document.querySelectorAll('h1,h2,h3,h4')].map(heading => +headin
 
 
 @pytest.mark.server
-async def test_cheat_sheet_and_glossary_in_a_browser(tmp_path):
+async def test_the_pages_in_a_browser(tmp_path):
     """Headings in order, table heads, a language; readable on a telephone; the cheat sheet on one sheet of paper."""
     browser_or_skip()
     async with Browser() as browser:

@@ -1,8 +1,8 @@
-"""The cheat sheet and the glossary as pages to print and to send around.
+"""The appendices that are prose as pages to print and to send around.
 
     python -m sessionlab.course.pages [FOLDER]     HTML, and PDF where there is a Chromium; by default to build/pages
 
-Their text stands in ``notebooks/appendix_cheatsheet.ipynb`` and ``notebooks/appendix_glossary.ipynb``.
+Their text stands in ``notebooks/appendix_cheatsheet.ipynb``, ``…_glossary.ipynb`` and ``…_what_to_do.ipynb``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.errors import NoBrowser
 
-PAGES = ("cheatsheet", "glossary")
+PAGES = ("cheatsheet", "glossary", "what_to_do")
 HOME = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/notebooks/"
 
 
