@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab check test test-slow test-all notebooks claims claims-next versions pages bench lock clean browser
+.PHONY: help env lab check test test-slow test-all notebooks claims claims-next versions pages book bench lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ versions: $(READY) browser  ## the tests of the lab with every supported Python,
 
 pages: $(READY)  ## the cheat sheet, the glossary and "what do I do about" as HTML and PDF, in build/pages
 	$(BIN)/python -m sessionlab.course.pages
+
+book: $(READY)  ## the course as a static site, in build/book
+	$(BIN)/sphinx-build -W --keep-going -q -c book . build/book
+	@echo build/book/index.html
 
 bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunter beside other tools
 	$(BIN)/python benchmarks/probe_overhead.py
