@@ -145,7 +145,7 @@ def test_the_table_says_it_all(capsys, monkeypatch):
 
 def test_the_results_of_a_run_are_found_by_claim():
     test = "tests/test_claims_code.py::test_zero_is_refused"
-    section = "notebooks/00_start_here.ipynb#Predict: how many sessions?"
+    section = "notebooks/01_anatomy.ipynb#Predict: how many sessions?"
     (first, *_) = claims_next.parts(section)
     cell = first.replace("\\", "")
     found = {f"{test}[one]": "passed", f"{test}[two]": "failed", f"{test}_never": "failed", cell: "passed"}

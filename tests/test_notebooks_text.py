@@ -16,6 +16,7 @@ CHAPTERS = [path for path in NOTEBOOKS if path.stem[:2].isdigit()]  # the others
 HEAD = ["Question", "You will be able to", "Before this", "Time", "Memory", "Holds for"]
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
 MEDIAN, LONGEST = 6, 15  # lines of a code cell
+WORDS, CELL = 200, 40  # words a minute; seconds for a cell
 # belongs into the lab, and not between a reader and her lesson
 MACHINERY = re.compile(r"\basyncio\.|\bplt\.|^import re$|\bAsyncExitStack\b", re.MULTILINE)
 
@@ -132,6 +133,16 @@ def test_a_cell_is_short_and_holds_no_machinery(path):
     lines = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
     found = [word for source in sources for word in MACHINERY.findall(source)]
     assert statistics.median(lines) <= MEDIAN and max(lines) <= LONGEST and not found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_keeps_its_time(path):
+    """Of a reader who reads at a usual pace, and looks at each cell for a while."""
+    notebook = read(path)
+    words = len(re.findall(r"\w[\w'’.-]*", re.sub(r"\]\([^)]*\)", "]", prose(notebook))))
+    minutes = words / WORDS + len(code_cells(notebook)) * CELL / 60
+    said = int(re.search(r"\*\*Time\*\* \| (\d+) minutes", notebook.cells[0].source)[1])
+    assert minutes <= said + 0.5, f"{minutes:.1f} minutes"
 
 
 def test_the_cured_app_is_the_deaf_one_and_the_lines_that_cure_it():

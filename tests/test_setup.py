@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def requirements() -> dict[str, str]:
     extras = PROJECT["optional-dependencies"]
-    named = ("lab", "metrics", "persist", "course", "test")
+    named = ("lab", "metrics", "persist", "course", "book", "test")
     lines = [*PROJECT["dependencies"], *(line for extra in named for line in extras[extra])]
     found = {r.name: str(r.specifier) for r in map(Requirement, lines)}
     found.pop("sessionlab")  # an extra that names another extra
