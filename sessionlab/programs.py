@@ -51,9 +51,9 @@ class Way(NamedTuple):
 def way_of(app, panel_args: Sequence[str] = ()) -> Way:
     """How an application is served, as its source says.
 
-    It is a ``program`` if it starts a server by itself and marks nothing as what a page shows, a ``fastapi`` if it
-    makes an application of FastAPI, ``bokeh`` if it imports Bokeh and nothing of Panel in any of its files; else
-    ``panel``.
+    It is a ``program`` if it starts a server by itself and marks nothing as what a page shows, or starts one whenever
+    it is imported; a ``fastapi`` if it makes an application of FastAPI, ``bokeh`` if it imports Bokeh and nothing of
+    Panel in any of its files; else ``panel``.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def way_of(app, panel_args: Sequence[str] = ()) -> Way:
     programs = list(_programs(app))
     if len(_listed(app)) == 1 and Path(_listed(app)[0]).suffix == ".py":
         shows = any(map(_shows, programs))
-        if (call := serves_itself(app)) and not shows:
+        if (call := serves_itself(app)) and (not shows or any(map(_serves_at_once, programs))):
             return Way("program", call)
         if call:
             return Way("panel", f"something in it is .servable(), although {call}")
@@ -105,6 +105,21 @@ def serves_itself(app) -> str:
             if isinstance(node, ast.Call) and (name := _called(node.func, known)):
                 return f"{path.name}:{node.lineno} calls {name}"
     return ""
+
+
+def _serves_at_once(program: tuple[Path, ast.AST | None]) -> bool:
+    """Whether to import a file is to start a server: under `panel serve` that would be one more for every visitor."""
+    _, tree = program
+    known = _known_as(tree)
+    waiting = list(getattr(tree, "body", ()))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.If):
+            continue  # not run, or not always
+        if isinstance(node, ast.Call) and SERVE.fullmatch(_full_name(node.func, known)):
+            return True
+        waiting += ast.iter_child_nodes(node)
+    return False
 
 
 def nothing_to_look_at(route: str, app) -> AppFailed:

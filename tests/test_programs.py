@@ -91,7 +91,18 @@ SERVES = "import panel as pn\npn.serve(page)\n"
     [
         (SERVES, "program", "app.py:2 calls panel.serve"),
         ("from bokeh.server.server import Server\nServer({'/': app}).start()", "program", "app.py:2 calls bokeh"),
-        (SERVES + "pn.Column().servable()", "panel", "something in it is .servable(), although app.py:2 calls"),
+        (SERVES + "pn.Column().servable()", "program", "app.py:2 calls panel.serve"),  # for every visitor, else
+        (
+            "import panel as pn\ndef page():\n    pn.Row().servable()\nserver = pn.serve(page)",
+            "program",
+            "app.py:4 calls",
+        ),
+        (
+            "import panel as pn\npn.Row().servable()\nif __name__ == '__main__':\n    pn.serve(page)",
+            "panel",
+            "something in it is .servable(), although app.py:4 calls",
+        ),
+        ("import panel as pn\npn.Row().servable()\npage.show()", "panel", "something in it is .servable(), although"),
         ("import panel as pn\npn.Column().servable()", "panel", "app.py imports panel"),
         (PLOT, "bokeh", "app.py imports bokeh"),
         (

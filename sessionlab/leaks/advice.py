@@ -43,7 +43,12 @@ KNOWN = (
         example="Notification",
         marker=r"notifications\s*=\s*True|disconnect_notification\s*=",
     ),
-    Known(r"state\._views", "a view was rendered outside the session's own page: give it to servable().", "panel"),
+    Known(
+        r"state\._views",
+        "it was rendered twice for one page, or outside of one, and Panel forgets one rendering only: a function that "
+        "is served returns what it shows, without .servable(); what is rendered by hand is given to servable().",
+        "panel",
+    ),
     Known(
         r"state\.param\.watchers\['busy'\]",
         "panel_material_ui.Page never stops watching pn.state.busy. Until that is mended, let it watch itself: "
@@ -58,6 +63,12 @@ KNOWN = (
     Known(
         r"state\._(browsers|stylesheets)",
         "under `bokeh serve` Panel does not take an ended session out of its registries: use `panel serve`.",
+        "panel",
+    ),
+    Known(
+        r"links\.Callback\.registry",
+        "Panel never lets go of an editable slider, which HoloViews' ranges of numbers are too: give plain ones, as in "
+        "pn.panel(plot, widgets={…}). Nor of a jscallback whose args lead back to its own source.",
         "panel",
     ),
     Known(
