@@ -55,6 +55,12 @@ def test_known_patterns_have_advice_and_correct_the_owner():
     assert owner_of(cache) == "app" and "on_session_destroyed" in advice_for(cache)
     views = Holder("panel.io.state.state._views", owner="panel", example="panel NotificationArea")
     assert owner_of(views) == "panel" and "notifications=True" in advice_for(views)
+    mapping = "functools.lru_cache panel.reactive.Syncable._property_mapping maxsize=None"
+    of_panel, of_script = Holder(mapping, example="class panel ListInput"), Holder(mapping, example="class app Knob")
+    assert owner_of(of_panel) == "panel" and "pn.Param" in advice_for(of_panel)
+    assert owner_of(of_script) == "app" and "imported module" in advice_for(of_script)
+    links = Holder("panel.links.Callback.registry", owner="panel", example="panel Callback")
+    assert owner_of(links) == "panel" and "editable slider" in advice_for(links)
     assert all(known.advice for known in KNOWN)
 
 

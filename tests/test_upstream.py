@@ -87,4 +87,11 @@ def test_the_reproducer_stands_alone(folder):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add((node.module or "").split(".")[0])
-        assert modules <= sys.stdlib_module_names | {"panel", "panel_material_ui", "bokeh", "tornado", *FASTAPI}
+        assert modules <= sys.stdlib_module_names | {
+            "panel",
+            "panel_material_ui",
+            "param",
+            "bokeh",
+            "tornado",
+            *FASTAPI,
+        }

@@ -95,6 +95,13 @@ KNOWN = (
     ),
     Known(r"panel\.cache .*per_session", "per_session=True leaves an entry per session: cache in a closure.", "panel"),
     Known(r"panel\.cache", "give the cache a bound: @pn.cache(max_items=…), or do not cache per-session arguments."),
+    Known(
+        r"lru_cache (panel|bokeh|param)\.",
+        "a pane of parameters makes a widget class for every list, dict and tuple among them, and Panel keeps each: "
+        "give it the widget, as in pn.Param(settings, widgets={'tags': pn.widgets.LiteralInput}).",
+        "panel",
+        example=r"class panel (List|Dict|Tuple|Number)Input",
+    ),
     Known(r"lru_cache (panel|bokeh|param|holoviews)\.", CLASS_IN_SCRIPT, "app", example=r"class "),
     Known(r"lru_cache bokeh\.core\.has_props\.HasProps\.", CLASS_IN_SCRIPT, "app"),  # one entry a class
     Known(
