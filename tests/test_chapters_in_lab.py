@@ -216,7 +216,7 @@ async def test_the_desk_in_a_browser(jupyter):
         tab = await browser.open(address, width=1400, height=900, timeout=90)
         notebook = tab.page.locator(".jp-NotebookPanel")
         await notebook.get_by_role("heading", name="00 · Start here").wait_for(timeout=90_000)
-        frames = [tab.page.locator(f"iframe[src$='{APPS[name].name}']") for name in BESIDE]
+        frames = [tab.page.locator(f"iframe[src$='{APPS[name].name}']:not([title])") for name in BESIDE]
         drawn = [".noUi-handle", ".tile b"]
         for frame, what in zip(frames, drawn, strict=True):
             await frame.content_frame.locator(what).first.wait_for(timeout=120_000)

@@ -195,7 +195,7 @@ SLOW = """
 
 
 def hooks_of(server):
-    server.log.wait_for_end(2)
+    server.log.wait_for_end(60)
     return [line.removeprefix("HOOK ") for line in server.log.matching("^HOOK ")]
 
 
