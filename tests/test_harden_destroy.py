@@ -195,7 +195,8 @@ SLOW = """
 
 
 def hooks_of(server):
-    server.log.wait_for_end(60)
+    server.log.wait_for("^HOOK last$")
+    server.log.wait_for_end(2)  # what the interpreter says at its exit
     return [line.removeprefix("HOOK ") for line in server.log.matching("^HOOK ")]
 
 
