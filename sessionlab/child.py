@@ -74,7 +74,7 @@ class Child:
             raise ServerGone(f"The server (process {self.pid}) has ended already.", advice="start it again.")
         os.kill(self.pid, how)
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = 10.0) -> int:
         """The exit code, waited for; minus the signal's number when a signal ended the process."""
         event = self.log.wait_for_event("exit", timeout=timeout)
         if event is None:

@@ -60,7 +60,7 @@ class Log:
             lines = list(self._lines)[max(0, since - self.dropped) :]
         return [line[line.index(text) :] for line in lines if text in line]
 
-    def wait_for(self, pattern: str, timeout: float = 60.0) -> str:
+    def wait_for(self, pattern: str, timeout: float = 10.0) -> str:
         """The first line in which ``pattern`` is found, waited for; ``TimeoutError`` after ``timeout`` seconds."""
         found = self._await(lambda: next((x for x in self._lines if re.search(pattern, x)), None), timeout)
         if found is None:

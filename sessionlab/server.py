@@ -304,7 +304,7 @@ class Server:
             advice="look at the last lines for what it waits for, or give it more time with ready_timeout=….",
         )
 
-    def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 60.0) -> None:
+    def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
         """End the server with signal ``how`` and start it again on the same port, with an empty log.
 
         ``timeout`` are the seconds that it may take to end, which is long where it drains.
@@ -323,7 +323,7 @@ class Server:
         """Send the server's process the signal ``how``, and only that: see `wait` and `stop`."""
         self._child.kill(how)
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = 10.0) -> int:
         """The exit code of the server's process, waited for; minus the signal's number when one ended it."""
         return self._child.wait(timeout)
 

@@ -107,8 +107,8 @@ def whole(destroyed=True):
 EXPIRED, STOPPED = whole(True), whole(False)  # how the session ended
 
 
-def gone(processes, seconds=60):
-    """Wait until all have ended; those that nobody waits for stay behind as zombies. How fast they are is no matter."""
+def gone(processes, seconds=10):
+    """Wait until all have ended; those that nobody waits for stay behind as zombies."""
     deadline = time.monotonic() + seconds
     while left := [p.pid for p in processes if alive(p.pid)]:
         assert time.monotonic() < deadline, left
