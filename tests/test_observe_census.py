@@ -90,9 +90,13 @@ def path(app):
     return path
 
 
+# glibc counts as in use what each thread keeps of freed memory for itself: some kilobytes that come and go.
+NO_THREAD_CACHES = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+
+
 @pytest.fixture(scope="module")
 def server(path):
-    with serve(path, lifetime=100) as server:
+    with serve(path, lifetime=100, env=NO_THREAD_CACHES) as server:
         yield server
 
 
@@ -144,7 +148,8 @@ async def test_nothing_is_left_of_sessions_that_were_discarded(server, probe):
         exact = {"sessions", "documents", "models", "parameterized", "session_objects", "app_modules", "app.Thing"}
         assert not exact & growth.keys(), growth
     least = {name: min(growth.get(name, 0) for growth in windows) for name in ("objects", "blocks", "heap")}
-    assert least["objects"] < 10 and least["blocks"] < 40 and least["heap"] < 10_000, windows
+    print("WINDOWS", windows)
+    assert least["objects"] < 10 and least["blocks"] < 40 and least["heap"] < 2_000, windows
 
 
 async def test_what_is_frozen_is_still_counted(path):
