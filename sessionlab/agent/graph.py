@@ -60,6 +60,7 @@ class Walk:
         self._places: dict[int, int] = {id(thing): -1 for thing in [*without, registered_tasks()]}
         self._tops: dict[int, int] = {}
         self._later: set[int] = set()
+        self._ordinary: dict[int, type] = {}  # by id: what their instances refer to is what the collector says
         self._frames = _frames_of_threads()
         self._walk()
         self.lost = self._find_lost()  # at once: what is made later may live where something young has died
@@ -88,7 +89,8 @@ class Walk:
 
     def _walk(self) -> None:
         for root in _roots():
-            self._reach(root, -1)
+            if id(type(root)) not in ATOMS:
+                self._reach(root, -1)
         self._run(0)
         begin = len(self.things)
         entries = [(p, r, v) for p in sorted(self._later) for r, v in tuple(self.things[p].items())]
@@ -96,12 +98,13 @@ class Walk:
         alone = [(p, r, v) for p, r, v in entries if (key := r()) is not None and id(key) not in self._places]
         for _, reference, value in entries:
             self._reach(reference, -1)
-            if not any(value is v for _, _, v in alone):
+            if id(type(value)) not in ATOMS and not any(value is v for _, _, v in alone):
                 self._reach(value, -1)
         self._run(begin, last=True)
         begin = len(self.things)
         for place, _, value in alone:
-            self._reach(value, place)
+            if id(type(value)) not in ATOMS:
+                self._reach(value, place)
         self._run(begin, last=True)
 
     def _run(self, place: int, last: bool = False) -> None:
@@ -131,10 +134,13 @@ class Walk:
                 self.odd += 1
                 children = gc.get_referents(thing)
             for child in children:
-                self._reach(child, place)
+                if id(type(child)) not in ATOMS:
+                    self._reach(child, place)
 
     def _children(self, thing, place: int, last: bool):
         kind = type(thing)
+        if id(kind) in self._ordinary:
+            return gc.get_referents(thing)
         if is_lab(module_of(kind)):
             return ()  # the lab holds what it looks at
         if not _WEAK.isdisjoint(map(id, mro(kind))):
@@ -166,13 +172,14 @@ class Walk:
             return () if place in self._tops else thing.referenced_blocks
         if issubclass(kind, threading.Thread):
             return [*gc.get_referents(thing), *self._frames.get(thing.ident, ())]
-        if is_array(kind) and _holds_objects(thing):
-            return thing.ravel().tolist() if thing.size < 1_000_000 else ()
+        if is_array(kind):
+            if _holds_objects(thing):
+                return thing.ravel().tolist() if thing.size < 1_000_000 else ()
+        else:
+            self._ordinary[id(kind)] = kind
         return gc.get_referents(thing)
 
     def _reach(self, thing, above: int) -> None:
-        if id(type(thing)) in ATOMS:
-            return
         place = self._places.get(id(thing))
         if place is None:
             if not gc.is_tracked(thing) and name_of(type(thing)) != "ndarray":

@@ -30,6 +30,7 @@ from sessionlab.agent.lost import lost_row
 from sessionlab.agent.plain import is_a, items_of, own_dict
 from sessionlab.agent.rows import row_of
 from sessionlab.agent.running import ATEXIT, by_id, count_running, holds_running, label
+from sessionlab.agent.sizes import Sizes
 from sessionlab.agent.tracer import Tracer
 from sessionlab.agent.where import is_app_file
 
@@ -169,7 +170,7 @@ def _rows(walk: Walk, ledger: Ledger, files: tuple[str, ...], running: list) -> 
     groups.sort(key=lambda group: -group.weight)
     groups = groups[:MOST_ROWS]
     trees = walk.subtree({top for group in groups for top in group.tops})
-    sizes: list[tuple[int, int]] = []
+    sizes = Sizes(SMALL)
     for group in groups:
         group.cap(walk, ledger, trees)
     groups = [group for group in groups if group.plausible(ledger)]
@@ -183,8 +184,7 @@ def _rows(walk: Walk, ledger: Ledger, files: tuple[str, ...], running: list) -> 
         row.update(_in_the_source(row, files))
     if lost := lost_row(walk, ledger, running):
         rows.append(lost)
-    small = [(size, blocks) for size, blocks in sizes if size <= SMALL]
-    return rows, sum(size for size, _ in small) / max(1, sum(blocks for _, blocks in small)), growing
+    return rows, sizes.small / max(1, sizes.blocks), growing
 
 
 def _in_the_source(row: dict, files: tuple[str, ...]) -> dict:

@@ -17,12 +17,12 @@ from sessionlab.agent.graph import Walk
 from sessionlab.agent.groups import CONTAINERS, Group, is_namespace, kind_of_edge
 from sessionlab.agent.plain import is_a, module_of, name_of, qualname_of, read
 from sessionlab.agent.running import THREADS, ends_in, payload_of, pool_of
-from sessionlab.agent.sizes import bytes_of
+from sessionlab.agent.sizes import Sizes, bytes_of
 from sessionlab.agent.where import is_app_file, is_app_module
 
 
-def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: list[tuple[int, int]]) -> dict:
-    """The row of ``group``; ``trees`` are what hangs on its tops, and ``sizes`` gains those of its objects."""
+def row_of(walk: Walk, group: Group, trees: dict[int, list[int]], sizes: Sizes) -> dict:
+    """The row of ``group``; ``trees`` are what hangs on its tops, and ``sizes`` sums those of its objects."""
     holder = walk.things[group.place]
     way = walk.path(group.place)
     # of the newest, the one with most below it: an entry of a registry rather than its key

@@ -16,7 +16,7 @@ from sessionlab.agent.graph import Walk
 from sessionlab.agent.plain import at_home, module_of
 from sessionlab.agent.resident import everything
 from sessionlab.agent.rows import owner_of_way
-from sessionlab.agent.sizes import size_of
+from sessionlab.agent.sizes import Sizes
 
 LEAST = 1024  # bytes: smaller values are passed over
 MOST = 5
@@ -74,7 +74,7 @@ def _bytes_of(value, measure: Callable) -> int:
 def _measure_of(kind: type) -> Callable | None:
     """What gives the bytes of a value of this class; None for all others than texts, arrays and tables."""
     if issubclass(kind, _PLAIN):
-        return size_of
+        return Sizes(0).of
     if issubclass(kind, io.StringIO):  # which does not tell its size, but how much was written
         return io.StringIO.tell
     if not at_home(kind):

@@ -82,14 +82,17 @@ class Bench:
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
-    def serve(self, *, flags: Iterable[str] | None = None, **options) -> Server:
-        """A server of the reader's application with the reader's flags, or with ``flags`` in their place."""
+    def serve(self, *, flags: Iterable[str] | None = None, env: Mapping[str, str] | None = None, **options) -> Server:
+        """A server of the reader's application with the reader's flags, or with ``flags`` in their place.
+
+        ``env`` comes on top of the reader's environment.
+        """
         server = serve(
             self.apps,
             command=self.command,
             framework=self.framework,
             panel_args=list(self.flags.served if flags is None else flags),
-            env=dict(self.env),
+            env={**self.env, **(env or {})},
             ready_timeout=min(self.patience, max(5.0, self.left)),
             preload=False,  # what is measured starts as it does in production
             **options,

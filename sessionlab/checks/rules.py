@@ -87,6 +87,13 @@ RULES = {
             RECONNECT,
         ),
         Rule(
+            "state.survives",
+            "What is entered outlives the process",
+            "A deployment ends the process, and with it every session. What users had entered is gone, unless it is "
+            "kept somewhere else.",
+            PRODUCTION,
+        ),
+        Rule(
             "lifetime.backoff",
             "Sessions outlive the attempts",
             "Pages try again 0, 2, 6, 14 and 30 s after the cut. A session that is gone by then cannot be resumed.",

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sessionlab.checks import endings, flags, leak, outages, reading, serving, sessions
+from sessionlab.checks import endings, flags, leak, outages, reading, serving, sessions, state
 from sessionlab.checks.live import Bench, Settings, asked
 from sessionlab.checks.result import AuditResult
 from sessionlab.checks.rules import RULES, Finding, chosen
@@ -165,15 +165,17 @@ class _Audit:
             await endings.run(self.bench, server)
 
     async def _in_pages(self) -> None:
-        """What takes a page that reconnects: a browser, if there is one."""
+        """What takes a page that reconnects, or is loaded again: a browser, if there is one."""
         bench = self.bench
-        if not bench.wants(*outages.CHECKS, "reconnect.token"):
+        if not bench.wants(*outages.CHECKS, "reconnect.token", state.NAME):
             return
         async with contextlib.AsyncExitStack() as stack:
-            browser = await self._browser(stack) if outages.reconnects(bench) else None
+            needed = bench.wants(state.NAME) or outages.reconnects(bench)
+            browser = await self._browser(stack) if needed else None
             async with asyncio.TaskGroup() as group:
                 group.create_task(outages.run(bench, browser))
                 group.create_task(outages.token(bench, browser))
+                group.create_task(state.run(bench, browser))
 
     async def _browser(self, stack):
         if not self.bench.browser:
