@@ -17,6 +17,15 @@ os.environ.setdefault("SESSIONLAB_PROGRESS", os.path.join(folder.name, "progress
 os.environ.setdefault("SESSIONLAB_PATIENCE", "2")
 
 
+COLD = {"06"}  # chapters that measure the memory of servers of their own: they start as they do in production
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """The servers of a chapter are forked out of a process that has imported Panel: a start is most of their work."""
+    os.environ["SESSIONLAB_PRELOAD"] = "0" if item.path.name[:2] in COLD else "1"  # its kernel starts after this
+
+
 def lacks(source: str, said: str) -> str:
     """What a cell needs that this machine lacks, so that it showed a recording; in CI there has to be all of it."""
     if os.environ.get("CI"):
