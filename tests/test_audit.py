@@ -136,9 +136,9 @@ def audits():
     deployed = {**wanted, "panel_args": DEPLOYED}
     jobs = {
         "orders": (FAULTY / "orders.py", wanted),
-        "orders repaired": (SOLUTIONS / "09_orders.py", deployed),
+        "orders repaired": (SOLUTIONS / "10_orders.py", deployed),
         "trips": (FAULTY / "trips.py", {**wanted, "only": ["app", "sessions", "options"]}),
-        "trips repaired": (SOLUTIONS / "09_trips.py", {**deployed, "only": ["app", "sessions", "options", "leak"]}),
+        "trips repaired": (SOLUTIONS / "10_trips.py", {**deployed, "only": ["app", "sessions", "options", "leak"]}),
     }
     with ThreadPoolExecutor(2) as pool:
         running = {name: pool.submit(audit, path, **options) for name, (path, options) in jobs.items()}
@@ -235,7 +235,7 @@ def test_without_a_browser_what_needs_one_is_skipped(monkeypatch):
         raise NoBrowser("There is no Chromium.")
 
     monkeypatch.setattr(browser, "find_chromium", none)
-    result = audit(SOLUTIONS / "09_orders.py", only=["reconnect"], max_seconds=LONG)
+    result = audit(SOLUTIONS / "10_orders.py", only=["reconnect"], max_seconds=LONG)
     assert result["reconnect.on"].status == "pass" and result["reconnect.token"].status == "skipped"
 
 

@@ -17,6 +17,7 @@ HOOKS = "notebooks/05_cleanup_hooks.ipynb"
 HUNTING = "notebooks/06_leak_hunting.ipynb"
 CASEBOOK = "notebooks/07_leak_casebook.ipynb"
 PRODUCTION = "notebooks/08_production.ipynb"
+STATE = "notebooks/09_state.ipynb"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ RULES = {
             "What is entered outlives the process",
             "A deployment ends the process, and with it every session. What users had entered is gone, unless it is "
             "kept somewhere else.",
-            PRODUCTION,
+            STATE,
         ),
         Rule(
             "lifetime.backoff",

@@ -54,5 +54,6 @@ APPS = {
         App("leaky", "06", "06 A dashboard that leaks"),
         App("casebook", "07", "07 Leak casebook"),
         App("production", "08", "08 Production", ("--plugins", "sessionlab.harden.metrics")),
+        App("field_book", "09", "09 Field book"),
     ]
 }

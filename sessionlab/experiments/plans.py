@@ -18,12 +18,16 @@ App = str | os.PathLike
 
 @dataclass(frozen=True)
 class Plan:
-    """One user: her ``name``, the application and the ``options`` of its server, and the ``query`` of her page."""
+    """One user: her ``name``, the application and the ``options`` of its server, and the ``query`` of her page.
+
+    ``login`` is the password with which she logs in; empty where nobody does.
+    """
 
     name: str
     app: App
     options: dict = field(default_factory=dict)
     query: dict = field(default_factory=dict)
+    login: str = field(default="", repr=False)
 
     @property
     def suffix(self) -> str:
@@ -33,7 +37,7 @@ class Plan:
         return (self.app, self.options) == (other.app, other.options)
 
 
-def plans(app: App | Sequence[App], users: Sequence[str], settings: dict) -> list[Plan]:
+def plans(app: App | Sequence[App], users: Sequence[str], settings: dict, login: str = "") -> list[Plan]:
     """One plan for each application, user or value: whichever is a list.
 
     ``settings`` are options of `serve`, and the rest the query of the page. A list is a value for each user, except
@@ -50,13 +54,13 @@ def plans(app: App | Sequence[App], users: Sequence[str], settings: dict) -> lis
     if not apps or (name and not values):
         raise InvalidOption(f"{name or 'the application'} is an empty list.", advice="give one value for each user.")
     if name:
-        return [_plan(_shown(value), apps[0], {**settings, name: value}) for value in values]
-    return [_plan(user or Path(each).stem, each, settings) for each in apps for user in users or [""]]
+        return [_plan(_shown(value), apps[0], {**settings, name: value}, login) for value in values]
+    return [_plan(user or Path(each).stem, each, settings, login) for each in apps for user in users or [""]]
 
 
-def _plan(name: str, app: App, settings: dict) -> Plan:
+def _plan(name: str, app: App, settings: dict, login: str) -> Plan:
     options = {key: value for key, value in settings.items() if key in OF_THE_SERVER}
-    return Plan(name, app, options, {key: value for key, value in settings.items() if key not in options})
+    return Plan(name, app, options, {key: value for key, value in settings.items() if key not in options}, login)
 
 
 def _is_list(name: str, value) -> bool:

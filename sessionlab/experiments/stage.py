@@ -35,6 +35,7 @@ def experiment(
     users: Sequence[str] = (),
     browser: bool = False,
     clock: bool = False,
+    login: str = "",
     name: str = "",
     **settings,
 ) -> Experiment:
@@ -46,6 +47,7 @@ def experiment(
     users : names of several who visit the same server.
     browser : each has a page in a real browser; else they speak Bokeh's protocol, which is faster.
     clock : the pages' clocks are walked by `Users.wait`, and do not go by themselves. With a browser only.
+    login : the password with which each logs in, under the first word of her name. Without a browser only.
     name : what the experiment is called: a course keeps its recording under that name.
     settings : options of `serve`; everything else is the query of the page. A list is compared: one user for each
         value, on a server of her own if it is an option of the server. ``panel_args`` takes a list of lists then.
@@ -57,7 +59,9 @@ def experiment(
         raise InvalidOption(
             "clock=True is for pages in a browser.", advice="give browser=True as well, or leave it out."
         )
-    return Experiment(plans(app, users, settings), browser, clock, name)
+    if login and browser:
+        raise InvalidOption("login= is for users without a browser.", advice="leave browser=True out.")
+    return Experiment(plans(app, users, settings, login), browser, clock, name)
 
 
 class Recorder(Protocol):

@@ -14,7 +14,10 @@ from collections.abc import Callable
 
 from sessionlab.client import visit
 from sessionlab.client.browser import Browser
+from sessionlab.client.cookies import Cookies
+from sessionlab.client.login import Login
 from sessionlab.client.page import TOKEN, read_token
+from sessionlab.client.storage import Storage
 from sessionlab.disturb import Outage
 from sessionlab.errors import InvalidOption, SessionLabError, VisitFailed
 from sessionlab.experiments.plans import Plan
@@ -34,7 +37,7 @@ class User:
     def __init__(self, plan: Plan, server: Server):
         self.plan, self.name, self.server, self.wire = plan, plan.name, server, Outage(server)
         self.url = self.wire.url + plan.suffix
-        self._had: object = None  # the number of the session in which she last did something, and its id
+        self._had: object = None  # the process and the number of the session in which she last did something, its id
         self._id = ""
         self.came = self._read = server.log.written  # lines of the server's log when she came; and that are behind her
         self._line = ""
@@ -74,7 +77,7 @@ class User:
     async def remember(self) -> None:
         """Take the session that she has now for hers."""
         row = await self._row()
-        self._had, self._id = row and row.session, await self.session_id()
+        self._had, self._id = row and (self.server.pid, row.session), await self.session_id()
 
     async def _row(self):
         """What the server knows of the session under her id; None if it has no such session."""
@@ -87,7 +90,7 @@ class User:
         if row is None:
             return "ended"
         same_id = ", under the same id" if row.id == self._id else ""
-        return "the same" if row.session == self._had else f"another{same_id}"
+        return "the same" if (self.server.pid, row.session) == self._had else f"another{same_id}"
 
     async def _blocks(self) -> str:
         row = await self._row()
@@ -192,10 +195,17 @@ class BrowserUser(User):
     async def refuse(self) -> None:
         await self._lose(self.wire.refuse)
 
-    async def _lose(self, break_it: Callable[[], None]) -> None:
+    async def brace(self) -> None:
         tab = self.tab
         await tab.settle()  # a wire that breaks within a message leaves BokehJS unable to come back
-        self._before, self._said, said = len(tab.sockets), len(tab.console), len(tab.toasts)
+        self._before, self._said = len(tab.sockets), len(tab.console)
+
+    async def lost(self) -> None:
+        await self.tab.wait_for(lambda: self.tab.sockets[self._before - 1].closed, PATIENCE)
+
+    async def _lose(self, break_it: Callable[[], None]) -> None:
+        await self.brace()
+        tab, said = self.tab, len(self.tab.toasts)
         break_it()
         await tab.wait_for(lambda: tab.sockets[self._before - 1].closed)
         with contextlib.suppress(VisitFailed):  # the application may tell its users nothing
@@ -257,12 +267,19 @@ class BrowserUser(User):
 
 
 class ProtocolUser(User):
-    """A user without a browser: ``session`` is the `Session`."""
+    """A user without a browser: ``session`` is the `Session`, and ``storage`` what her tab keeps for the next one."""
 
     async def come(self) -> None:
-        self.session = await visit(self.url)
+        self.storage, self._cookies = Storage(), Cookies(self.url)
+        if self.plan.login:
+            await Login(self.name.partition(" ")[0], self.plan.login).enter(self.url, {}, self._cookies)
         self._clicks: list[asyncio.Task] = []
+        await self._open()
         await self.remember()
+
+    async def _open(self) -> None:
+        self.session = await visit(self.url, cookies=self._cookies)
+        await self.storage.hand_over(self.session)
 
     async def session_id(self) -> str:
         return self.session.id
@@ -289,25 +306,31 @@ class ProtocolUser(User):
             await asyncio.sleep(SILENCE)
 
     async def reload(self) -> None:
+        self.storage.keep(self.session)
         await self.session.close()
-        self.session = await visit(self.url)
+        await self._open()
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def cut(self) -> None:
         self.wire.cut()
-        await self._lost()
+        await self.lost()
 
     async def refuse(self) -> None:
         self.wire.refuse()
-        await self._lost()
+        await self.lost()
 
-    async def _lost(self) -> None:
+    async def brace(self) -> None:
+        self.storage.keep(self.session)
+
+    async def lost(self) -> None:
         await self.session.wait_for(lambda session: session.closed is not None, timeout=PATIENCE)
 
     async def reconnected(self) -> None:
+        self.storage.keep(self.session)
         await self.session.reconnect()
+        await self.storage.hand_over(self.session)
         await self.session.roundtrip()
 
     async def value(self, name: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from sessionlab.client.screenshot import Screenshot
@@ -92,6 +93,13 @@ class Users:
     async def refuse(self) -> None:
         """Break the wire, and let nobody through until `restore`."""
         await self._all("refuse")
+
+    async def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the servers with this signal and start them again at their addresses, as a deployment does."""
+        await self._all("brace")
+        servers = {id(user.server): user.server for user in self._members}.values()
+        await asyncio.gather(*(asyncio.to_thread(server.restart, how) for server in servers))
+        await self._all("lost")
 
     async def restore(self) -> None:
         """Let everybody through again."""

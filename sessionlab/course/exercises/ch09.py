@@ -1,103 +1,147 @@
-"""Exercises of chapter 09: repair an app until the audit finds nothing more."""
+"""Exercises of chapter 09: what is there again after the process has gone, and for whom."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from sessionlab.checks import audit
-from sessionlab.client import Session
-from sessionlab.course.exercises.attempt import PATIENCE, SOON, Attempt, shown, soon
+from sessionlab.client import Session, visit
+from sessionlab.client.cookies import Cookies
+from sessionlab.client.login import Login
+from sessionlab.client.storage import Storage
+from sessionlab.course.exercises.attempt import MOMENT, SOON, Attempt, Served, see
 from sessionlab.course.exercises.exercise import Exercise
 
-REPORT = re.compile(r"Ada\W+has ordered for 160")
-COSTS = re.compile(r"The trip costs (\d+)")
+LONG = 6000  # letters: more than a page keeps
+PAUSE = 1.0  # seconds after which what was entered is kept
+PASSWORD = "secret"
 
 
-async def orders(attempt: Attempt) -> None:
-    async with attempt.serve() as app, app.visit() as user:
-        attempt.say("asking for a report")
-        await user.click("Report")
-        await app.pass_time(5)
-        attempt.require(
-            await soon(lambda: REPORT.search(shown(user))),
-            "the report comes",
-            "The report does not come.",
-            f"the page says: {shown(user) or 'nothing'}",
-        )
-    result = await audited(attempt, ["app", "reconnect.on", "block", "hooks", "leak.notifications"])
-    attempt.require(
-        "held its own session" in result["block.scope"].measured,
-        "a report that is being written keeps its session",
-        "Nothing keeps a session while its report is written.",
-        result["block.scope"].measured,
-    )
-    attempt.require(
-        "registers no" not in result["hooks.run"].measured,
-        "the database is closed when its session ends",
-        "Nothing closes the database when its session ends.",
-        result["hooks.run"].measured,
-    )
+async def letter(attempt: Attempt) -> None:
+    async with _served(attempt) as app:
+        short, long = f"Dear {secrets.token_hex(4)},", secrets.token_hex(LONG // 2)
+        tab = Storage()
+        async with app.visit() as writer:
+            await tab.hand_over(writer)
+            await write(attempt, app, writer, tab, short)
+            attempt.require(
+                await see(writer, "Letter", value=short),
+                "after a restart the letter is there again",
+                "The letter is lost when the server is started anew.",
+                f"Letter is {writer.value('Letter')!r}",
+            )
+        attempt.say("somebody opens a new tab")
+        async with app.visit() as other:
+            await Storage().hand_over(other)
+            attempt.require(
+                not await see(other, "Letter", MOMENT, value=short),
+                "a new tab begins with an empty one",
+                "A new tab shows a letter that was written in another one.",
+                "",
+            )
+        async with app.visit() as writer:
+            await tab.hand_over(writer)
+            await write(attempt, app, writer, tab, long)
+            attempt.require(
+                await see(writer, "Letter", value=long),
+                "a long one, too",
+                "A long letter is lost.",
+                f"{LONG} letters were written, and {len(writer.value('Letter') or '')} are there",
+            )
 
 
-async def trips(attempt: Attempt) -> None:
-    async with attempt.serve() as app, app.visit() as user:
-        attempt.say("planning a trip for two")
-        two, one = await costs(user, "two"), await costs(user, "one")
-        attempt.require(
-            two and one and two == 2 * one,
-            "a trip for two costs twice as much as one for one",
-            "A trip for two people gets no price, or a wrong one.",
-            f"the page says {two or 'nothing'} for two, {one or 'nothing'} for one",
-        )
-    await audited(attempt, ["app", "reconnect.on", "sessions.shared", "memory", "leak.caches", "options"], warn=False)
+async def write(attempt: Attempt, app: Served, writer: Session, tab: Storage, text: str) -> None:
+    """Write it; a moment later the server is started anew, and the page comes back."""
+    attempt.say(f"{len(text)} letters are written, and the server is started anew")
+    await writer.set("Letter", value=text)
+    await asyncio.sleep(PAUSE)
+    tab.keep(writer)
+    await app.ask(app.server.restart)
+    await writer.wait_for(lambda session: session.closed is not None, timeout=SOON)
+    await writer.reconnect()
+    await tab.hand_over(writer)
 
 
-async def costs(user: Session, people: str) -> int:
-    """The price that the page shows for so many people; 0 if none comes."""
-    before = shown(user)
-    await user.set("People", value=people)
-    await soon(lambda: shown(user) != before, seconds=SOON / 2)
-    found = COSTS.search(shown(user)) if shown(user) != before else None
-    return int(found[1]) if found else 0
+async def basket(attempt: Attempt) -> None:
+    async with _served(attempt) as app:
+        attempt.say("Anna fills her basket at her desk")
+        async with user(app, "anna") as desk:
+            for name in ("ink", "paper"):
+                await desk.set("Thing", value=name)
+                await desk.click("Add")
+            await see(desk, "Count", value=2)
+            await asyncio.sleep(PAUSE)
+        attempt.say("she goes on with her telephone")
+        async with user(app, "anna") as telephone:
+            attempt.require(
+                await see(telephone, "Count", value=2),
+                "her telephone shows what she chose at her desk",
+                "On her telephone the basket is another one.",
+                f"2 things were chosen, and Count is {telephone.value('Count')}",
+            )
+            await telephone.set("Thing", value="stamps")
+            await telephone.click("Add")
+            await see(telephone, "Count", value=3)
+            await asyncio.sleep(PAUSE)
+        attempt.say("Ben comes, and the server is started anew")
+        async with user(app, "ben") as ben:
+            attempt.require(
+                not await see(ben, "Count", MOMENT, value=lambda count: bool(count)),
+                "Ben's is his own",
+                "Ben finds what Anna chose.",
+                f"his Count is {ben.value('Count')}",
+            )
+        await app.ask(app.server.restart)
+        async with user(app, "anna") as telephone:
+            attempt.require(
+                await see(telephone, "Count", value=3),
+                "after a restart it is as it was",
+                "After a restart the basket is empty.",
+                f"3 things were chosen, and Count is {telephone.value('Count')}",
+            )
 
 
-async def audited(attempt: Attempt, only: Sequence[str], warn: bool = True):
-    """Audit the attempt, and require that no check fails; with ``warn=False`` that none warns either."""
-    attempt.say("auditing it")
-    result = await asyncio.to_thread(
-        audit, attempt.path, only=only, browser=False, panel_args=attempt.flags, max_seconds=15 * PATIENCE
-    )
-    bad = ("fail", "skipped") if warn else ("fail", "skipped", "warn")
-    for check in result.checks:
-        attempt.require(check.status not in bad, check.id, f"The audit is not content with {check.id}.", check.measured)
-    return result
+@asynccontextmanager
+async def user(app: Served, name: str) -> AsyncIterator[Session]:
+    """A page of somebody who has logged in, in a tab of its own."""
+    cookies = Cookies(app.server.url)
+    await Login(name, PASSWORD).enter(app.server.url, {}, cookies)
+    async with visit(app.server.url, cookies=cookies, timeout=SOON) as session:
+        await Storage().hand_over(session)
+        yield session
+
+
+@asynccontextmanager
+async def _served(attempt: Attempt) -> AsyncIterator[Served]:
+    """The file as a server whose store lies in a folder of its own, with the same keys before and after a restart."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"SESSIONLAB_STORE": folder, "BOKEH_SECRET_KEY": secrets.token_urlsafe(32)}
+        async with attempt.serve(env=env) as app:
+            yield app
 
 
 EXERCISES = [
     Exercise(
-        "09-orders",
-        "repair the orders until the audit is green",
-        orders,
+        "09-letter",
+        "bring a long letter through a restart, and to nobody else",
+        letter,
         (
-            "Run `audit` on the file and take the failed checks one after the other: each names its chapter.",
-            "Four lines are at fault: the extension, the block, the hook and what registers it. Chapters 02, 04 and 05 "
-            "have a replacement for each.",
-            "`from sessionlab.harden import block_expiration, on_session_destroyed, reconnect`: call `reconnect()` "
-            "after `pn.extension`, and the other two in place of those of `pn.state`.",
+            "What lives in the session, or anywhere in the process, is gone. Who outlives a process?",
+            "The page does, with `recover_inputs`; but it keeps 4 KB at most. A store keeps more.",
+            "`from sessionlab.harden import persist`, and `persist(letter)` after the widget is made.",
         ),
     ),
     Exercise(
-        "09-trips",
-        "repair the trips, which share what they should not, and do not share what they should",
-        trips,
+        "09-basket",
+        "give a user her own basket, wherever she is",
+        basket,
         (
-            "Which of the app's objects should all visitors have in common, and which must be each visitor's own?",
-            "The note is one widget for everybody; the prices are loaded for each visitor. Then there are a price that "
-            "is missing, a cache without a bound, an option that nobody reads, and a page that does not reconnect.",
-            "Load the prices in a function under `@pn.cache`, make the note in the script, give the cache a `maxsize`, "
-            "write `unused_session_lifetime_milliseconds`, and call `sessionlab.harden.reconnect()`.",
+            "By default what is kept belongs to a tab. Her telephone is another one.",
+            "Who she is the server knows: she has logged in. `persist` takes whole objects, and a key.",
+            '`from sessionlab.harden import persist`, and `persist(basket, key="user")` after it is made.',
         ),
     ),
 ]

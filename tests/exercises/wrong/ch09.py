@@ -2,63 +2,45 @@
 
 from ..attempts import EMPTY, Wrong
 
-EXTENSION = (
-    "from sessionlab.harden import block_expiration, on_session_destroyed, reconnect\n\npn.extension()\nreconnect()"
-)
-BLOCK = "    with block_expiration():\n        await asyncio.sleep(2)"
-HOOK = "on_session_destroyed(close_database)"
-LOAD = """from sessionlab.harden import reconnect
-
-pn.extension()
-reconnect()
-prices = pn.state.as_cached("prices", lambda: np.random.default_rng(3).integers(50, 90, size=(5_000_000, 1)))
+PERSIST = "from sessionlab.harden import persist\n"
+IN_THE_PROCESS = """letter.value = pn.state.cache.get("letter", "")
+letter.param.watch(lambda event: pn.state.cache.update(letter=event.new), "value")
 """
-NOTE = 'notes = pn.widgets.TextInput(name="Note")'
-PRICE = """@functools.lru_cache(maxsize=100)
-def price(number, many):
-    return int(prices[:number].sum()) * {"one": 1, "two": 2, "three": 3}[many]
+ON_DISK = """file = pathlib.Path(os.environ["SESSIONLAB_STORE"]) / "letter.txt"
+letter.value = file.read_text() if file.exists() else ""
+letter.param.watch(lambda event: file.write_text(event.new), "value")
 """
-SERVE = "    pn.serve(page, unused_session_lifetime_milliseconds=60_000)"
+FOR_ALL = """basket = pn.state.cache.setdefault("basket", basket)
+count.value = len(basket.things)
+add.on_click(lambda event: count.param.update(value=len(basket.things)))
+"""
+BY_USER = """baskets = pn.state.cache.setdefault("baskets", {})
+basket.things = baskets.get(pn.state.user, [])
+basket.param.watch(lambda event, user=pn.state.user: baskets.update({user: event.new}), "things")
+"""
 
 STUBS = {
-    "09-orders": ("not content with reconnect.on", "does not reconnect"),
-    "09-trips": ("A trip for two people gets no price", "nothing for two"),
+    "09-letter": ("The letter is lost when the server is started anew", "Letter is ''"),
+    "09-basket": ("On her telephone the basket is another one", "2 things were chosen, and Count is 0"),
 }
 
 WRONG = {
-    "09-orders": [
+    "09-letter": [
         EMPTY,
+        Wrong("in the process", ("", IN_THE_PROCESS), "The letter is lost when the server is started anew"),
+        Wrong("a session that lives long", ("", ""), "is lost", flags="--unused-session-lifetime 100000000"),
+        Wrong("a file for everybody", ("import os\nimport pathlib\n", ON_DISK), "A new tab shows a letter"),
         Wrong(
-            "Panel's block",
-            (EXTENSION, BLOCK.replace("block_exp", "pn.state.block_exp"), HOOK),
-            "not content with block.scope",
-            "another user",
+            "in the page",
+            ("from sessionlab.harden import recover_inputs\n", "recover_inputs(letter)"),
+            "A long letter is lost",
+            "6000 letters were written",
         ),
-        Wrong(
-            "Panel's hook with its own database",
-            (
-                EXTENSION,
-                BLOCK,
-                f"pn.state.{HOOK.replace('close_database', 'lambda context, orders=orders: orders.close()')}",
-            ),
-            "not content with hooks.sigterm",
-            "did not run",
-        ),
-        Wrong("no hook", (EXTENSION, BLOCK, ""), "Nothing closes the database", "registers no destroy hook"),
     ],
-    "09-trips": [
+    "09-basket": [
         EMPTY,
-        Wrong(
-            "another key for the same note",
-            (LOAD + NOTE.replace("pn.w", 'pn.state.as_cached("note", lambda: pn.w') + ")", PRICE, SERVE),
-            "not content with sessions.shared",
-            "Note",
-        ),
-        Wrong(
-            "another name that nobody reads",
-            (LOAD + NOTE, PRICE, SERVE.replace("milliseconds", "ms")),
-            "not content with options.known",
-            "unused_session_lifetime_ms",
-        ),
+        Wrong("by tab", (PERSIST, "persist(basket)"), "On her telephone the basket is another one"),
+        Wrong("one for all", ("", FOR_ALL), "Ben finds what Anna chose|On her telephone"),
+        Wrong("in the process, by user", ("", BY_USER), "After a restart the basket is empty"),
     ],
 }

@@ -1,4 +1,4 @@
-# panel serve 09_orders.py
+# panel serve 10_orders.py
 """The orders of a small shop: every visitor gets a copy to play with, and a report that takes a while."""
 
 import asyncio

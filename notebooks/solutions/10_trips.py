@@ -1,4 +1,4 @@
-# panel serve 09_trips.py
+# panel serve 10_trips.py
 """Plan a trip: what so many days with so many people cost, and a note about it."""
 
 import functools
