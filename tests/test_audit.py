@@ -278,3 +278,43 @@ def test_errors_of_python(app):
         audit(app("1 / 0"), only=["network.origin"])
     with pytest.raises(InvalidOption):
         audit(app(), max_seconds=0)
+
+
+ENTERED = """
+import panel as pn
+from sessionlab.harden import persist
+
+pn.extension()
+note, number = pn.widgets.TextInput(name="Note"), pn.widgets.IntSlider(name="Number", end=9)
+kind, secret = pn.widgets.Select(name="Kind", options=["a", "b"]), pn.widgets.PasswordInput(name="Password")
+again = pn.widgets.TextInput(name="Note again")
+note.param.watch(lambda event: setattr(again, "value", ""), "value")
+%s
+pn.Column(note, number, kind, secret, again).servable()
+"""
+
+
+@pytest.mark.slow("a browser loses its server")
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "kept, status, lost",
+    [
+        ("", "warn", "Note, Number, Kind"),
+        ("persist(note, number, kind, again)", "pass", ""),
+        ("pn.state.location.sync(number, {'value': 'number'})", "warn", "Note, Kind"),
+    ],
+)
+def test_what_outlives_the_process_is_said_by_name(app, kept, status, lost):
+    browser_or_skip()
+    check = audit(app(ENTERED % kept), only=["state"], max_seconds=LONG)["state.survives"]
+    assert check.status == status and check.chapter == "notebooks/09_state.ipynb", check
+    if lost:
+        assert lost in check.measured and "Password" not in check.measured and "harden.persist" in check.advice
+    else:
+        assert "had their values after the server was started anew" in check.measured
+
+
+@pytest.mark.server
+def test_without_a_browser_nothing_is_said_of_what_outlives_the_process(app):
+    check = audit(app(), only=["state"], max_seconds=LONG, browser=False)["state.survives"]
+    assert check.status == "skipped" and "takes a browser" in check.measured

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import psutil
 import pytest
 from machine import browser_or_skip, children
 
 from sessionlab import experiment
+from sessionlab.client import storage
 from sessionlab.course import recorded
-from sessionlab.errors import AppFailed, InvalidOption, NoBrowser, VisitFailed
+from sessionlab.errors import AppFailed, InvalidOption, NeedsCredentials, NoBrowser, VisitFailed
 from sessionlab.experiments import Experiment, Table, stage, user
 from sessionlab.experiments.notes import Notes
 from sessionlab.experiments.plans import plans
+from sessionlab.harden import persisting, recover
 
 COUNTER = """
 import panel as pn
@@ -150,6 +153,64 @@ async def work(event):
 
 pn.Column(result, pn.widgets.Button(name="Work", on_click=work)).servable()
 """
+
+
+KEPT = """
+import panel as pn
+from sessionlab.harden import persist, recover_inputs
+
+pn.extension()
+note, page = pn.widgets.TextInput(name="Note"), pn.widgets.TextInput(name="Page")
+persist(note, key="user" if pn.state.user else "tab")
+recover_inputs(page)
+pn.Column(note, page, pn.widgets.TextInput(name="Who", value=pn.state.user or "")).servable()
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_tab_keeps_what_the_server_gives_it_over_a_reload_and_a_restart(tmp_path, nothing_stays, how):
+    app = tmp_path / "kept.py"
+    app.write_text(KEPT)
+    env = {"SESSIONLAB_STORE": str(tmp_path), "BOKEH_SECRET_KEY": "the same"}
+    async with experiment(app, users=["Ann"], env=env) as users:
+        await users.fill("Note", "hers")
+        await users.fill("Page", "hers, too")
+        await users.wait(1)
+        for name, come_back in {"reload": users.reload, "restart": lambda: users.restart(how)}.items():
+            await come_back()
+            await users.reconnected()  # after a reload she is there already
+            await users.wait_for("Note", "hers")
+            await users.wait_for("Page", "hers, too")
+            await users.note("session", "Note", at=name)
+        await users.enter("Ben")
+        await users["Ben"].note("Note", at="a new tab")
+    lines = [line.split() for line in str(users.table()).splitlines()[1:]]
+    assert lines == [
+        ["reload", "Ann", "another", "hers"],
+        ["restart", "Ann", "another", "hers"],
+        ["a", "new", "tab", "Ben"],
+    ]
+
+
+@pytest.mark.server
+async def test_users_log_in_under_their_names(tmp_path, nothing_stays):
+    app = tmp_path / "kept.py"
+    app.write_text(KEPT)
+    login = ["--basic-auth", "secret", "--cookie-secret", "signs"]
+    env = {"SESSIONLAB_STORE": str(tmp_path)}
+    async with experiment(app, users=["Ann", "Ben", "Ann again"], login="secret", panel_args=login, env=env) as users:
+        await users.note("Who")
+    assert [line.split()[-1] for line in str(users.table()).splitlines()[1:]] == ["Ann", "Ben", "Ann"]
+    with pytest.raises(NeedsCredentials, match="was refused"):
+        async with experiment(app, users=["Ann"], login="wrong", panel_args=login, env=env):
+            pass
+    with pytest.raises(InvalidOption, match="without a browser"):
+        experiment(app, login="secret", browser=True)
+
+
+def test_the_storage_of_a_tab_knows_the_messages_of_harden():
+    assert storage.KINDS == (persisting.TYPE, recover.TYPE)
 
 
 @pytest.mark.server

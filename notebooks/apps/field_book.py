@@ -1,4 +1,4 @@
-"""A field book of penguins that were seen. It is kept nowhere, in the page, in a store, or for a user: `?keep=store`."""
+"""A field book of penguins that were seen: kept nowhere, in the page, in a store, or for a user (`?keep=store`)."""
 
 import panel as pn
 import param

@@ -114,4 +114,5 @@ async def _entries(bench: Bench, server: Server) -> list[Entry]:
 
 def _entry(widget: widgets.Widget, model) -> Entry:
     kind = widgets.KINDS[model.short_type]
-    return Entry(widget.name, kind.attribute, (*kind.before, kind.attribute, *kind.after), widget.other_value())
+    attribute = kind.attribute or "value"
+    return Entry(widget.name, attribute, (*kind.before, attribute, *kind.after), widget.other_value())

@@ -66,7 +66,8 @@ class Census(Result):
     ``session_objects`` are sessions in memory, in the server's books or not. ``elements`` are HoloViews
     objects, ``app_objects`` instances of classes that the application defined. ``objects`` are all that the
     collector knows, ``blocks`` all pieces of memory that Python has given out. ``heap`` (glibc only, with some
-    kilobytes that its threads keep of what they have freed), ``rss``, ``uss``, ``files``: None where unknown. ``tasks`` are without those in which Tornado serves its connections.
+    kilobytes that its threads keep of what they have freed), ``rss``, ``uss``, ``files``: None where unknown.
+    ``tasks`` are without those in which Tornado serves its connections.
     The probe's own tables are left out. With ``--num-procs``, numbers
     are sums over ``pids``, and ``unseen`` are the workers that did not answer.
     """
