@@ -5,7 +5,7 @@ BIN    := $(ENV)/bin
 READY  := $(ENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab check test test-slow test-all notebooks claims claims-next versions pages book bench lock clean browser
+.PHONY: help env lab check test test-slow test-all notebooks claims claims-next versions pages book bench address lock clean browser
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench: $(READY)  ## what the instruments cost, how fast visits are, and the hunt
 
 soak: $(READY)  ## 200 visitors with bad luck behind nginx, for MINUTES=30
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
+
+address: $(READY)  ## let every link lead to where the course lives: URL=https://github.com/OWNER/NAME
+	@$(BIN)/python -m sessionlab.course.set_address $(URL)
 
 lock: $(READY)  ## a new requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from sessionlab import address
 from sessionlab.errors import SessionLabError
 
 Name = Annotated[str, typer.Argument(help='the name of an exercise, such as "02-blip"')]
@@ -19,7 +20,7 @@ def _be_in_the_repository() -> None:
         raise SessionLabError(
             "The course is not here.",
             why="What is installed is the lab alone; exercises and chapters are files of the repository.",
-            advice="clone https://github.com/panel-session-course/panel-session-course, and run `make lab` in it.",
+            advice=f"clone {address.HOME}, and run `make lab` in it.",
         )
 
 

@@ -17,7 +17,8 @@ Install with ``pip install "sessionlab[lab]"``; pytest finds it by itself. In a 
 
 The mark hunts before the test's body runs and fails the test when a session leaves more than the limits; ``objects=0``
 lets nothing pass that holds on to sessions, ``bytes`` alone lets pass what is small, ``ignore=r"mycache\\._entries"``
-what is known. A mark that cannot be read stops the run before any test.
+what is known. ``command="uvicorn api:app --port {port}"`` starts what is no script. A mark that cannot be read stops
+the run before any test.
 
 This module is loaded in every run of pytest where the package is installed: it imports nothing of the lab, and none
 of the lab's dependencies, before a test asks for it.
@@ -39,14 +40,16 @@ MARK = "limit_session_leaks"
 class Limits:
     """The arguments of the mark.
 
-    ``app`` : what is hunted, relative to the test's folder or to the root of the project; or ``module:function``.
+    ``app`` : what is hunted, relative to the test's folder or to the root of the project; or ``module:function``. It
+    may be left out where a ``command`` says what is started.
     ``bytes`` : how much each session may leave in all, as a number or as text such as ``"2 KB"``.
     ``objects`` : how many objects or items each session may leave with one holder. Without either limit nothing
     may stay; what is under the hunt's floor cannot be seen.
     ``ignore`` : a regular expression, or several: holders whose name it is found in are let pass. Or a function of a
     `sessionlab.leaks.result.Culprit` (``holder``, ``owner``, ``location``, ``report_to``, …) that says whether it is.
     ``baseline`` : a file of leaks that are known, written by ``sessionlab hunt --write-baseline``; beside the test.
-    ``sessions``, ``max_seconds``, ``scenario``, ``interact``, ``panel_args``, ``env`` : as for `sessionlab.hunt`.
+    ``sessions``, ``max_seconds``, ``scenario``, ``interact``, ``framework``, ``command``, ``panel_args``, ``env``,
+    ``live`` : as for `sessionlab.hunt`. A ``command`` is run in the folder in which pytest was started.
     """
 
     app: str
@@ -62,7 +65,8 @@ class Limits:
         options = {"sessions", "max_seconds", "scenario", "interact", "panel_args", "env", "framework"}
         options |= {"command", "baseline", "live"}
         unknown = set(mark.kwargs) - known - options
-        if len(mark.args) != 1 or unknown:
+        alone = not mark.args and mark.kwargs.get("command")
+        if unknown or not (len(mark.args) == 1 or alone):
             raise pytest.UsageError(
                 f"{MARK} takes one application and the options {', '.join(sorted(known | options))}; "
                 f"got {', '.join([*map(repr, mark.args), *sorted(unknown)]) or 'nothing'}"
@@ -78,12 +82,18 @@ class Limits:
             except (re.error, TypeError) as error:
                 raise pytest.UsageError(f"{MARK}: ignore={pattern!r} is no regular expression: {error}") from None
         return cls(
-            str(mark.args[0]),
+            str(mark.args[0]) if mark.args else "",
             None if mark.kwargs.get("bytes") is None else parse_size(mark.kwargs["bytes"]),
             None if objects is None else float(objects),
             ignore,
             {name: value for name, value in mark.kwargs.items() if name in options},
         )
+
+    @property
+    def name(self) -> str:
+        """What is hunted, as the test's author wrote it."""
+        command = (self.options or {}).get("command", "")
+        return self.app or (command if isinstance(command, str) else " ".join(map(str, command)))
 
     def breaches(self, result) -> list:
         """The culprits of a `HuntResult` that the limits do not let pass."""
@@ -150,14 +160,14 @@ def check(item, limits: Limits) -> None:
     lab = _lab()
     from sessionlab.errors import SessionLabError
 
-    app = _found(item, limits.app)
+    app = _found(item, limits.app) if limits.app else ()
     try:
         options = dict(limits.options or {})
         if "baseline" in options:
             options["baseline"] = _found(item, str(options["baseline"]))
         result = lab.hunt(app, **options)
     except SessionLabError as error:
-        pytest.fail(f"{limits.app} could not be hunted.\n{error}", pytrace=False)
+        pytest.fail(f"{limits.name} could not be hunted.\n{error}", pytrace=False)
     item.add_report_section("call", "session leaks", str(result))
     breaches = limits.breaches(result)
     if breaches or (result.verdict == "undecided" and not result.culprits):
@@ -172,7 +182,7 @@ def explain(limits: Limits, result, breaches: list) -> str:
     allowed = [] if limits.bytes is None else [show_size(limits.bytes)]
     allowed += [] if limits.objects is None else [f"{limits.objects:g} objects"]
     lines = [
-        f"{limits.app}: {report.HEADLINE[result.verdict]}",
+        f"{limits.name}: {report.HEADLINE[result.verdict]}",
         f"each of {result.sessions} sessions left {report.numbers(result)}; allowed: {', '.join(allowed) or 'nothing'}",
     ]
     lines += [stays] if (stays := report.live(result)) else []
@@ -208,14 +218,14 @@ def _lab():
 def app_server(request):
     """A real server: ``server = app_server("app.py", lifetime=2, …)``, until the test ends.
 
-    The application is looked for beside the test, then below the project's root. The options are those of
-    `sessionlab.serve`, in seconds; ``server.url`` is the page, ``server.log`` what it printed.
+    The application is looked for beside the test, then below the project's root; with ``command=`` it may be left out.
+    The options are those of `sessionlab.serve`, in seconds; ``server.url`` is the page, ``server.log`` what it printed.
     """
     lab = _lab()
     servers = []
 
-    def start(app, **options):
-        server = lab.serve(_found(request.node, str(app)), **options)
+    def start(app="", **options):
+        server = lab.serve(_found(request.node, str(app)) if app else (), **options)
         servers.append(server)
         return server
 

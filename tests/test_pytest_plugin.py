@@ -33,6 +33,8 @@ LEAKY = """
     page.servable()
 """
 TESTS = """
+    import sys
+
     import pytest
 
     import sessionlab
@@ -50,6 +52,13 @@ TESTS = """
     @leaks("leaky.py", bytes="2 KB", objects=0)
     def test_leaky():
         raise RuntimeError("the body of a test whose application leaks does not run")
+
+
+    @pytest.mark.limit_session_leaks(
+        command=[sys.executable, "-m", "panel", "serve", "leaky.py", "--port", "{port}"], sessions=12, live=False
+    )
+    def test_started_by_a_command():
+        raise RuntimeError("neither does this one")
 
 
     @leaks("nowhere.py")
@@ -112,7 +121,7 @@ def outcome(elsewhere):
     run = elsewhere("--junitxml=report.xml", "test_theirs.py")
     tree = ElementTree.parse(elsewhere.project / "report.xml")
     cases = {case.get("name"): case for case in tree.iter("testcase")}
-    assert len(cases) == 4, run.stdout + run.stderr
+    assert len(cases) == 5, run.stdout + run.stderr
     return {
         name: next((f.text for f in case if f.tag in ("failure", "error")), "passed") for name, case in cases.items()
     }
@@ -135,6 +144,14 @@ def test_a_leak_fails_the_test_with_its_chain(outcome):
     assert "put there at leaky.py:6" in text and "what to do:" in text
     assert "allowed: 2.0 KB, 0 objects" in text
     assert "RuntimeError" not in text and "pytest_plugin.py" not in text
+
+
+@pytest.mark.slow("an environment of its own is installed")
+@pytest.mark.server
+def test_what_a_command_starts_is_hunted_under_its_name(outcome):
+    first, _, rest = outcome["test_started_by_a_command"].partition("\n")
+    assert "-m panel serve leaky.py --port {port}: leak" in first
+    assert "store.PAGES" in rest and "allowed: nothing" in rest
 
 
 @pytest.mark.slow("an environment of its own is installed")
@@ -176,6 +193,7 @@ def test_what_is_counted_in_bytes_grows_by_bytes():
     ("arguments", "options", "text"),
     [
         ((), {}, "takes one application"),
+        (("a.py", "b.py"), {"command": "panel serve"}, "got 'a.py', 'b.py'"),
         (("a.py", "b.py"), {}, "got 'a.py', 'b.py'"),
         (("a.py",), {"byte": 3}, "got 'a.py', byte"),
         (("a.py",), {"bytes": "2 parsecs"}, "'2 parsecs' is no size"),

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionlab import pages
+from sessionlab import address, pages
 from sessionlab.report import HEX
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MARKS = {"fail": "✘", "warn": "!", "pass": "✔", "skipped": "–"}
 STYLES = {"fail": "red", "warn": "yellow", "pass": "green", "skipped": "dim"}
 SECTIONS = {"fail": "To repair", "warn": "To know", "pass": "In order", "skipped": "Not measured"}
-COURSE = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/"
 
 
 def headline(result: AuditResult) -> str:
@@ -99,7 +98,7 @@ def page(result: AuditResult) -> str:
         sections=SECTIONS,
         counts={status: len(result.of(status)) for status in MARKS},
         marks=MARKS,
-        course=COURSE,
+        course=address.page(""),
         chapter_of=chapter_of,
     )
 

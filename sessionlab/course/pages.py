@@ -15,12 +15,13 @@ from pathlib import Path
 
 import nbformat
 
+from sessionlab import address
 from sessionlab.client.browser import Browser
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.errors import NoBrowser
 
 PAGES = ("cheatsheet", "glossary", "what_to_do")
-HOME = "https://github.com/panel-session-course/panel-session-course/blob/HEAD/notebooks/"
+HOME = address.page("notebooks/")
 
 
 def page(name: str) -> str:
