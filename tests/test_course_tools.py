@@ -1,4 +1,4 @@
-"""What chapter 06 makes of the answers of well-known tools."""
+"""What chapters 06 and 07 make of the answers of well-known tools, and of what sessions left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from sessionlab.course.casebook import _classes
 from sessionlab.course.tools import Allocations, Line, Tools, _frames
 from sessionlab.errors import InvalidOption
 
@@ -38,3 +39,11 @@ async def test_where_there_is_no_memray_it_is_said(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(InvalidOption, match="Windows"):
         await Tools({}).memray(of=())
+
+
+def test_what_a_picture_says_of_weights_is_what_was_measured():
+    left = {"busy": 320.4, "figure": 2411.0, "cache": 1.6, "hook": 31.0, "editable": 1290.2, "timer": 118.0}
+    assert (
+        _classes(left) == "at least 1000: figure, editable; 50 to 1000: busy, timer; 5 to 50: hook; fewer than 5: cache"
+    )
+    assert _classes(dict.fromkeys(left, 0.5)) == f"fewer than 5: {', '.join(left)}"

@@ -135,6 +135,30 @@ def test_a_cell_is_short_and_holds_no_machinery(path):
     assert statistics.median(lines) <= MEDIAN and max(lines) <= LONGEST and not found
 
 
+def own_words() -> list[str]:
+    """What the glossary calls the course's own words."""
+    glossary = prose(read(ROOT / "notebooks" / "appendix_glossary.ipynb"))
+    table = glossary.partition("## This course's own words")[2].partition("\n## ")[0]
+    return re.findall(r"^\| \*\*([\w-]+)\*\* \| [^|]+ \| [^|]+ \|$", table, flags=re.M)
+
+
+def test_the_courses_own_words_stand_in_the_glossary_with_those_of_others():
+    assert {"wire", "deaf", "linger", "feet", "holder", "hardened"} <= set(own_words())
+
+
+@pytest.mark.parametrize("word", own_words())
+def test_a_word_of_the_courses_own_is_introduced_where_it_comes_first(word):
+    """By emphasis; headings, heads and code do not count."""
+    for path in CHAPTERS:
+        cells = [cell.source for cell in read(path).cells[1:] if cell.cell_type == "markdown"]
+        text = re.sub(r"```.*?```|`[^`]*`", "", "\n\n".join(cells), flags=re.S)
+        text = re.sub(r"^#.*$", "", text, flags=re.M)
+        if found := re.search(rf"(\**)\b{word}", text, flags=re.I):
+            assert found[1], f"{path.stem}: {text[max(0, found.start() - 60) : found.end() + 20]!r}"
+            return
+    pytest.fail(f"no chapter has {word!r}")
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_keeps_its_time(path):
     """Of a reader who reads at a usual pace, and looks at each cell for a while."""

@@ -8,6 +8,8 @@ weights(leaky, fixed)
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,6 +56,7 @@ COUNTED = {  # case: what each session of the leaky application leaves
     "numba": "ModuleRef",
 }
 HOVERS = 20
+CLASSES = (1000, 50, 5)  # objects a session
 BESIDE = 5  # visitors of the busy page
 
 
@@ -103,7 +106,17 @@ def weights(leaky: Mapping[str, Left], fixed: Mapping[str, Left]) -> Picture:
     axes.legend(loc="lower right")
     return picture(
         figure,
-        "Bars on a logarithmic scale. A pyplot figure leaves about 2400 objects a session, an editable slider half as "
-        "many, a binding to busy hundreds, notifications, timer and watcher between 100 and 300, a thread about 30, a "
-        "cache entry one or two. The marks of the fixed apps are all at the left end.",
+        f"Bars on a logarithmic scale, of objects that each session left. {_classes(of_leaky)}. "
+        f"The marks of the fixed apps: {_classes(of_fixed)}.",
     )
+
+
+def _classes(objects: Mapping[str, float]) -> str:
+    """Who left how many, in classes of numbers that are the same from run to run; the heaviest first."""
+    limits = (math.inf, *CLASSES, 0)
+    said = []
+    for most, least in itertools.pairwise(limits):
+        names = [case for case, number in objects.items() if least <= number < most]
+        what = f"at least {least}" if most == math.inf else f"{least} to {most}" if least else f"fewer than {most}"
+        said += [f"{what}: {', '.join(names)}"] if names else []
+    return "; ".join(said)

@@ -19,6 +19,7 @@ from sessionlab.probe.results import Census
 from sessionlab.server import Server
 
 ROUNDS, GUESTS = 5, 6
+GROWN = 4  # megabytes of resident memory that tell a process which has grown from one which has not
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,13 @@ def saw_teeth(seen: Mapping[str, Rounds]) -> Picture:
     rows[0, 0].set_ylabel("RSS (MB)")
     rows[1, 0].set_ylabel("in use (1000 pieces)")
     rows[0, 0].legend(fontsize=8)
+    grown = [name for name, rounds in seen.items() if rounds.megabytes[-1] - rounds.megabytes[0] > GROWN]
+    feet = "; ".join(f"{name} {', '.join(map(str, rounds.alive))}" for name, rounds in seen.items())
     return picture(
         figure,
-        "Two curves for each server over five rounds. Above, the resident memory: leaky climbs with every round; "
-        "mended and cached climb in the first rounds and stay up there. Below, the pieces in use: leaky is a "
-        "staircase, mended a saw-tooth that comes back to zero after every round, cached a saw-tooth whose feet rise "
-        "for two rounds and are level then.",
+        f"Two curves for each server over {len(marks) - 1} rounds: resident memory above, pieces in use below. Without "
+        f"guests, at the end, more than {GROWN} MB over their start: {', '.join(grown) or 'none'}. Objects of the "
+        f"applications without guests, from round to round: {feet}.",
     )
 
 

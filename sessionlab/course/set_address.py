@@ -42,7 +42,7 @@ def set_address(url: str, root: Path = ROOT) -> list[str]:
 
 def main() -> int:
     try:
-        changed = set_address(*sys.argv[1:2] or [""])
+        changed = set_address(sys.argv[1] if len(sys.argv) > 1 else "")
     except SessionLabError as error:
         print(error, file=sys.stderr)
         return 2
