@@ -362,6 +362,10 @@ async def attacked(tab, how: str) -> tuple[bool, str]:
             await other.written()
             (foreign,) = set(store._values) - {place}
             store._values[place] = store._values[foreign]
+        case "old copy":  # put back by somebody who may write into the store, with a new date
+            sealed, _ = store._values[place]
+            store._values[place] = sealed, time.time() + 1e6
+            options["max_age"] = 0.0
         case "another key":
             os.environ["SESSIONLAB_KEY"] = "of somebody else"
         case "expired":
@@ -373,7 +377,7 @@ async def attacked(tab, how: str) -> tuple[bool, str]:
 
 ATTACKS = [
     "another user", "nobody", "another application", "forged id", "tampered id", "unsigned id", "tampered value",
-    "swapped value", "another key", "expired",
+    "swapped value", "old copy", "another key", "expired",
 ]  # fmt: skip
 
 

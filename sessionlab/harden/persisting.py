@@ -308,6 +308,10 @@ class _Group:
             counts["rejected"] += 1
             log.warning("persist: what is kept for %s was not sealed for it, or by another key", self.page.route)
             return None
+        if time.time() - content["time"] > self.max_age:  # whatever the store says: somebody may have put it back
+            counts["rejected"] += 1
+            log.warning("persist: what is kept for %s is older than %g s", self.page.route, self.max_age)
+            return None
         if content["version"] != self.version:
             if content["version"] > self.version or self.migrate is None:
                 log.info("persist: values of version %s are not read by version %s", content["version"], self.version)
