@@ -20,10 +20,12 @@ os.environ.setdefault("SESSIONLAB_PATIENCE", "2")
 COLD = {"06"}  # chapters that measure the memory of servers of their own: they start as they do in production
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item):
     """The servers of a chapter are forked out of a process that has imported Panel: a start is most of their work."""
-    os.environ["SESSIONLAB_PRELOAD"] = "0" if item.path.name[:2] in COLD else "1"  # its kernel starts after this
+    with pytest.MonkeyPatch.context() as patch:  # a kernel starts with the first cell, and keeps what it finds then
+        patch.setenv("SESSIONLAB_PRELOAD", "0" if item.path.name[:2] in COLD else "1")
+        return (yield)
 
 
 def lacks(source: str, said: str) -> str:

@@ -18,6 +18,7 @@ from sessionlab.course import pages
 from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.course.show import Shown
 from sessionlab.probe import timeline
+from sessionlab.syntax import parse
 
 PACKAGE = ROOT / "sessionlab"
 CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -131,7 +132,7 @@ def calls(path: Path):
     for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
         if cell.cell_type != "code" or "picture(" not in cell.source or cell.source.startswith("%"):
             continue
-        for node in ast.walk(ast.parse(cell.source)):
+        for node in ast.walk(parse(cell.source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 given = {word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)}
                 found = [v for name, v in given.items() if name in COLOURS and re.match(r"#\w{6}$", str(v))]

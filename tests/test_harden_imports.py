@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sessionlab.syntax import parse
+
 ROOT = Path(__file__).parent.parent
 HARDEN = ROOT / "sessionlab" / "harden"
 FRAMEWORKS = {"panel", "bokeh", "tornado"}
@@ -31,7 +33,7 @@ def optional(tree: ast.Module) -> set[ast.stmt]:
 
 def imports(path: Path) -> set[str]:
     """The names of the modules that a file needs, anywhere in it; relative ones as ``sessionlab.…``."""
-    names, tree = set(), ast.parse(path.read_text())
+    names, tree = set(), parse(path.read_text())
     without = optional(tree)
     for node in ast.walk(tree):
         if node in without:

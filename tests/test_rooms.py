@@ -16,6 +16,7 @@ import sessionlab.checks
 import sessionlab.client
 import sessionlab.harden
 import sessionlab.leaks
+from sessionlab.syntax import parse
 
 SERVED = {"bokeh", "psutil", "tornado"}
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ class WithoutTypes(ast.NodeTransformer):
 
 def imports(module: str, path: Path):
     """The modules of the package that a module imports, at the top or in a function."""
-    for node in ast.walk(WithoutTypes().visit(ast.parse(path.read_text()))):
+    for node in ast.walk(WithoutTypes().visit(parse(path.read_text()))):
         if isinstance(node, ast.Import):
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -111,7 +112,7 @@ def test_nobody_imports_the_course_but_the_command_line():
 def test_the_agent_imports_what_a_server_has_anyway():
     """At the top of its modules; what the application has imported by then, it may look for in `sys.modules`."""
     for path in [*(PACKAGE / "agent").glob("*.py"), PACKAGE / "syntax.py"]:
-        tree = ast.parse(path.read_text())
+        tree = parse(path.read_text())
         names = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
         names |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
         strangers = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names | SERVED}

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from sessionlab.course.catalogue import ROOT
+from sessionlab.syntax import parse
 
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| who |")]
@@ -20,6 +21,6 @@ def test_every_threat_has_its_test():
 
 @pytest.mark.parametrize(("module", "name"), NAMED)
 def test_the_test_is_there(module, name):
-    tree = ast.parse((ROOT / "tests" / f"{module}.py").read_text("utf-8"))
+    tree = parse((ROOT / "tests" / f"{module}.py").read_text("utf-8"))
     found = [node for node in ast.walk(tree) if getattr(node, "name", "") == name]
     assert found and any(isinstance(node, ast.Assert | ast.With | ast.AsyncWith) for node in ast.walk(found[0]))

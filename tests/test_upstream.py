@@ -14,6 +14,7 @@ import pytest
 from machine import alive, browser_or_skip
 
 from sessionlab.client.browser import find_chromium
+from sessionlab.syntax import parse
 
 UPSTREAM = Path(__file__).parent.parent / "upstream"
 FASTAPI = {"fastapi", "bokeh_fastapi", "uvicorn"}
@@ -82,7 +83,7 @@ def test_the_reproducer_stands_alone(folder):
     """It can be pasted into an issue: it needs nothing of this repository, and does not know of the fix."""
     for name in ("reproduce.py", "fix.py"):
         modules = set()
-        for node in ast.walk(ast.parse((folder / name).read_text())):
+        for node in ast.walk(parse((folder / name).read_text())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

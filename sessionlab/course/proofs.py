@@ -18,6 +18,7 @@ from sessionlab.course.catalogue import NOTEBOOKS, ROOT
 from sessionlab.course.claims import VERDICTS, Claim, Claims
 from sessionlab.course.numbers import UNITS, Figure, figures, prose
 from sessionlab.doctor import PINNED
+from sessionlab.syntax import parse
 
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
 SCALES = (1, 1000, 0.001, 60, 3600, 1e6, 1e-6, 100, 1024**2)  # milliseconds for seconds, bytes for MB, shares for %
@@ -71,7 +72,7 @@ def _functions(path: Path) -> dict[str, str]:
     text = path.read_text(encoding="utf-8")
     return {
         node.name: ast.get_source_segment(text, node) or ""
-        for node in ast.parse(text).body
+        for node in parse(text).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
 

@@ -19,6 +19,7 @@ from sessionlab.client.document import TAGS
 from sessionlab.course.exercises.verdict import NotYet
 from sessionlab.errors import InvalidOption, VisitFailed
 from sessionlab.server import Server, serve
+from sessionlab.syntax import parse
 
 COMMAND = re.compile(r"^#\s*panel serve\s+\S+(.*)$", re.MULTILINE)
 # the check chooses these, or could not look into what they start
@@ -181,7 +182,7 @@ async def see(session: Session, name: str, seconds: float = SOON, **attributes) 
 
 def constant(attempt: Attempt, name: str):
     """The value that the file gives to ``name``, without running it."""
-    for node in ast.parse(attempt.source).body:
+    for node in parse(attempt.source).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             with contextlib.suppress(ValueError):
                 return ast.literal_eval(node.value)
