@@ -42,6 +42,7 @@ from sessionlab.probe.client import Probe
 HERE = Path(__file__).parent
 MODULE_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 STRANGE = 10.0  # seconds that a port may be open without an agent in its process
+TRACKER = "resource_tracker"  # of multiprocessing: a child of the process that supervises, and no worker
 EVERY = threading.Event()  # nobody sets it: it only waits
 
 
@@ -149,8 +150,9 @@ class ByCommand:
             listening = _listening(child)
             agents = {port: hello for port in listening if (hello := _hello(port, token)) is not None}
             if agents and (found := self._pages(agents, set(listening) - set(agents))):
-                if listening.get(found.port, 0) > 2:  # one that supervises, and more than one that serves
-                    raise self._several(listening[found.port] - 1)
+                workers = _workers(child, found.port, agents[urlsplit(found.agent).port or 0]["pid"])
+                if (number := max(workers, listening.get(found.port, 0) - 1)) > 1:  # one of them supervises
+                    raise self._several(number)
                 self._agent = urlsplit(found.agent).port or 0
                 return found
             if ended:
@@ -271,6 +273,20 @@ def _listening(child: Child) -> collections.Counter[int]:
             connections = process.net_connections("tcp")
             found.update({c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN})
     return found
+
+
+def _workers(child: Child, port: int, pid: int) -> int:
+    """How many processes share a port with the process ``pid``, those included that have not opened it yet.
+
+    They are the children of the one process that listens there as well, and gives its socket to each.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        known = {process.pid: process for process in child.processes}
+        supervisor = known.get(known[pid].ppid()) if pid in known else None
+        if supervisor and any(c.laddr.port == port for c in supervisor.net_connections("tcp")):
+            program = known[pid].exe()
+            return sum(p.exe() == program and TRACKER not in " ".join(p.cmdline()) for p in supervisor.children())
+    return 1
 
 
 def _hello(port: int, token: str) -> dict | None:

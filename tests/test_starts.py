@@ -362,10 +362,23 @@ def test_a_port_that_is_taken(write):
             serve(command=f"uvicorn app:api --port {taken.getsockname()[1]}")
 
 
-def test_several_workers_are_refused(write):
-    write("app.py", PLAIN_FASTAPI)
-    with pytest.raises(ServerNotReady, match="processes serve, and know nothing") as error:
-        serve(command="uvicorn app:api --port {port} --workers 2")
+LATE = """
+    import pathlib, sys, time
+
+    if any("spawn_main" in word for word in sys.orig_argv):
+        try:
+            pathlib.Path("first").touch(exist_ok=False)
+        except FileExistsError:
+            time.sleep(8)  # this worker is the second, and Python takes long to start
+"""
+
+
+@pytest.mark.parametrize("second", ["", LATE], ids=["at once", "late"])
+def test_several_workers_are_refused(write, second):
+    write("sitecustomize.py", second)
+    folder = write("app.py", PLAIN_FASTAPI).parent
+    with pytest.raises(ServerNotReady, match="2 processes serve, and know nothing") as error:
+        serve(command="uvicorn app:api --port {port} --workers 2", env={"PYTHONPATH": str(folder)})
     assert "one worker" in error.value.advice
 
 

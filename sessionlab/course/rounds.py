@@ -81,12 +81,12 @@ def saw_teeth(seen: Mapping[str, Rounds]) -> Picture:
     rows[0, 0].set_ylabel("RSS (MB)")
     rows[1, 0].set_ylabel("in use (1000 pieces)")
     rows[0, 0].legend(fontsize=8)
-    grown = [name for name, rounds in seen.items() if rounds.megabytes[-1] - rounds.megabytes[0] > GROWN]
+    larger = [name for name, rounds in seen.items() if rounds.megabytes[-1] - rounds.megabytes[0] > GROWN]
     feet = "; ".join(f"{name} {', '.join(map(str, rounds.alive))}" for name, rounds in seen.items())
     return picture(
         figure,
         f"Two curves for each server over {len(marks) - 1} rounds: resident memory above, pieces in use below. Without "
-        f"guests, at the end, more than {GROWN} MB over their start: {', '.join(grown) or 'none'}. Objects of the "
+        f"guests, at the end, more than {GROWN} MB over their start: {', '.join(larger) or 'none'}. Objects of the "
         f"applications without guests, from round to round: {feet}.",
     )
 
