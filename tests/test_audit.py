@@ -314,6 +314,22 @@ def test_what_outlives_the_process_is_said_by_name(app, kept, status, lost):
         assert "had their values after the server was started anew" in check.measured
 
 
+@pytest.mark.slow("a browser loses its server")
+@pytest.mark.server
+def test_of_what_does_not_stay_on_the_page_nothing_is_said(app):
+    browser_or_skip()
+    source = """
+        import panel as pn
+
+        pn.extension()
+        note = pn.widgets.TextInput(name="Note")
+        note.param.watch(lambda event: setattr(note, "value", ""), "value")
+        note.servable()
+    """
+    check = audit(app(source), only=["state"], max_seconds=LONG)["state.survives"]
+    assert check.status == "skipped" and "changes it back" in check.measured
+
+
 @pytest.mark.server
 def test_without_a_browser_nothing_is_said_of_what_outlives_the_process(app):
     check = audit(app(), only=["state"], max_seconds=LONG, browser=False)["state.survives"]

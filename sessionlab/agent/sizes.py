@@ -14,7 +14,7 @@ from sessionlab.agent.plain import body_of, ids, is_a, is_array, mro, name_of
 
 MOST_SIZED = 3000  # objects per holder whose size is summed; more are scaled up
 PLAIN = ids(int, float, complex, str, bytes)  # a leak may hold millions of them: they are told apart first
-FEW = 3  # holders of an atom that is nobody else's
+FEW = 2  # holders, at most, of an atom that is nobody else's
 
 
 class Sizes:
@@ -86,7 +86,7 @@ def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: Sizes) 
         for each in gc.get_referents(thing):
             if id(type(each)) in PLAIN:
                 # besides its holders there are the list of referents, ``each`` and the argument
-                if sys.getrefcount(each) <= FEW + 2 and id(each) not in seen:
+                if sys.getrefcount(each) <= FEW + 3 and id(each) not in seen:
                     seen.add(id(each))
                     total += sizes.add_plain(each)
             elif not gc.is_tracked(each) and id(each) not in seen and _private(each):
@@ -106,7 +106,7 @@ def bytes_of(walk: Walk, places: list[int], holder, group: Group, sizes: Sizes) 
 
 def _private(atom) -> bool:
     """Whether few others hold this string, number or array; the interned and the shared are held by many."""
-    return name_of(type(atom)) not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= FEW + 3
+    return name_of(type(atom)) not in ("bool", "NoneType", "code", "type") and sys.getrefcount(atom) <= FEW + 4
 
 
 def blocks_of(thing) -> int:

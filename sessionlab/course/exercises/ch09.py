@@ -24,9 +24,7 @@ async def letter(attempt: Attempt) -> None:
     async with _served(attempt) as app:
         short, long = f"Dear {secrets.token_hex(4)},", secrets.token_hex(LONG // 2)
         tab = Storage()
-        async with app.visit() as writer:
-            await tab.hand_over(writer)
-            await write(attempt, app, writer, tab, short)
+        async with written(attempt, app, tab, short) as writer:
             attempt.require(
                 await see(writer, "Letter", value=short),
                 "after a restart the letter is there again",
@@ -42,9 +40,7 @@ async def letter(attempt: Attempt) -> None:
                 "A new tab shows a letter that was written in another one.",
                 "",
             )
-        async with app.visit() as writer:
-            await tab.hand_over(writer)
-            await write(attempt, app, writer, tab, long)
+        async with written(attempt, app, tab, long) as writer:
             attempt.require(
                 await see(writer, "Letter", value=long),
                 "a long one, too",
@@ -53,16 +49,20 @@ async def letter(attempt: Attempt) -> None:
             )
 
 
-async def write(attempt: Attempt, app: Served, writer: Session, tab: Storage, text: str) -> None:
-    """Write it; a moment later the server is started anew, and the page comes back."""
-    attempt.say(f"{len(text)} letters are written, and the server is started anew")
-    await writer.set("Letter", value=text)
-    await asyncio.sleep(PAUSE)
-    tab.keep(writer)
-    await app.ask(app.server.restart)
-    await writer.wait_for(lambda session: session.closed is not None, timeout=SOON)
-    await writer.reconnect()
-    await tab.hand_over(writer)
+@asynccontextmanager
+async def written(attempt: Attempt, app: Served, tab: Storage, text: str) -> AsyncIterator[Session]:
+    """The page in which it was written: a moment later the server was started anew, and the page has come back."""
+    async with app.visit() as writer:
+        await tab.hand_over(writer)
+        attempt.say(f"{len(text)} letters are written, and the server is started anew")
+        await writer.set("Letter", value=text)
+        await asyncio.sleep(PAUSE)
+        tab.keep(writer)
+        await app.ask(app.server.restart)
+        await writer.wait_for(lambda session: session.closed is not None, timeout=SOON)
+        await writer.reconnect()
+        await tab.hand_over(writer)
+        yield writer
 
 
 async def basket(attempt: Attempt) -> None:
