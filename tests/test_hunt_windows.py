@@ -134,6 +134,9 @@ def leak(**changes) -> Holder:
         (leak(items=[24, 4]), "open"),
         (leak(items=[24, 36], ends_in=30.0), "ends"),
         (leak(holder="a C extension", kind="C", items=[0, 0], edges=[0, 0], below=[9, 14]), "nothing"),
+        (leak(kind="Task", length=None, items=[0, 0], edges=[1, 1], below=[1, 1], tops=2), "nothing"),  # its sleep
+        (leak(kind="Task", length=None, items=[0, 0]), "leak"),
+        (leak(length=None, items=[0, 0], edges=[1, 1], below=[1, 1], tops=2), "open"),
     ],
 )
 def test_what_is_thought_of_a_holder(holder, kind):

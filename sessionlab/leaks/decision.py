@@ -224,7 +224,7 @@ def judge(holder: Holder, sessions: Sequence[int]) -> Finding:
         return found("nothing", "what the lab itself had in hand")
     if trend.rate < 0.5 and holder.container and not any(holder.items) and (holder.length or 0) <= 3:
         return found("nothing", "the one of its places is filled anew")
-    if trend.rate < 0.5 and holder.holder.startswith(BUSY):
+    if trend.rate < 0.5 and (holder.holder.startswith(BUSY) or holder.kind == "Task"):  # a task waits for one thing
         return found("nothing", "what runs at the moment")
     if trend.open:
         return found("open", trend.kind)
