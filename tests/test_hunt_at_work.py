@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 import panel as pn
 import pytest
 
-from sessionlab.agent import at_work, names
+from sessionlab.agent import at_work, names, watch
 from sessionlab.client.scenario import Scenario
 from sessionlab.leaks.visitors import Visitors
 from sessionlab.server import serve
@@ -35,7 +35,7 @@ def clock(monkeypatch):
                 work.young(3.0)
 
     clock = Clock()
-    monkeypatch.setattr(at_work, "time", clock)
+    monkeypatch.setattr(watch, "time", clock)
     return clock
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from concurrent.futures.thread import _worker
 
 from sessionlab.agent import names
 from sessionlab.agent.census import tasks_at_work
 from sessionlab.agent.plain import is_a, read
+from sessionlab.agent.watch import Watch
 
 _REPEATS = "_async_repeat"  # the coroutine of a Panel PeriodicCallback: it works until it is stopped
 _CONNECTION = "_server_request_loop"  # in which Tornado serves one connection until it is closed
-_LOOKS = 0.1  # seconds between two looks, at most: in a longer gap the machine did not let anybody work
 
 
 class AtWork:
@@ -35,7 +34,7 @@ class AtWork:
         self._kinds: dict[str, str] = {}  # of the last look
         self._since: dict[str, float] = {}  # when the last of a kind ended, or the first began
         self._longest: dict[str, float] = {}  # seconds in which some of a kind worked and none ended, at most
-        self._looked, self._watched = time.monotonic(), 0.0  # seconds, of which only those that were watched count
+        self._watch = Watch()
 
     def leave(self) -> None:
         """The sessions have ended: what works now may be what is left of them; what begins later is none of theirs."""
@@ -43,7 +42,7 @@ class AtWork:
 
     def young(self, seconds: float) -> int:
         """How many are left of whose kind one or the other has always ended within so many seconds."""
-        before, working, now = self._kinds, self._working(), self._watch()
+        before, working, now = self._kinds, self._working(), self._watch.look()
         ended = {kind for key, kind in before.items() if key not in working}
         going = {kind for key, kind in before.items() if key in working} - ended
         for kind in set(working.values()):
@@ -52,13 +51,6 @@ class AtWork:
             self._longest[kind] = max(self._longest.get(kind, 0.0), now - self._since[kind])
         self._kinds = working
         return sum(self._longest[kind] < seconds for key, kind in working.items() if key in self._left)
-
-    def _watch(self) -> float:
-        """The seconds that were watched until now."""
-        now = time.monotonic()
-        self._watched += min(_LOOKS, now - self._looked)
-        self._looked = now
-        return self._watched
 
     def mark(self) -> None:
         """Remember what works now."""

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 
+from sessionlab.agent.watch import Watch
 from sessionlab.client.scenario import Scenario
 from sessionlab.errors import SessionLabError
 from sessionlab.leaks.preflight import Pace, explained
@@ -82,22 +83,22 @@ class Visitors:
         self._take_in()
         if self.linger:
             self.server.pass_time(self.linger)
-        last = time.monotonic()
+        watch = Watch()
         while True:
             probe.discard_unused()
             sessions = probe.sessions()
             if len(sessions) <= self.pinned:
                 return ()
             if left is None or len(sessions) < left:
-                last, left = time.monotonic(), len(sessions)
-            if time.monotonic() - last > patience or time.monotonic() > self.deadline:
+                watch, left = Watch(), len(sessions)
+            if watch.look() > patience or time.monotonic() > self.deadline:
                 return sessions
-            pause.wait(0.1)
+            pause.wait(0.05)
 
     def _take_in(self) -> None:
         """Wait for what a visitor did last: Panel takes in an edit some 50 ms later."""
-        begin, pause = time.monotonic(), threading.Event()
-        while self._ask_pace(0)["soon"] and time.monotonic() - begin < SOON:
+        watch, pause = Watch(), threading.Event()
+        while self._ask_pace(0)["soon"] and watch.look() < SOON:
             pause.wait(0.02)
 
     def settle(self) -> None:
@@ -117,11 +118,11 @@ class Visitors:
 
     def _hang_up(self) -> None:
         """Wait until the server has closed the connections of who has left: one that closes late is no gain."""
-        least, since, pause = math.inf, time.monotonic(), threading.Event()
+        least, watch, pause = math.inf, Watch(), threading.Event()
         while (number := self._ask_pace(math.inf)["connections"]) > self._held:
             if number < least:
-                least, since = number, time.monotonic()
-            if time.monotonic() - since > LATE:
+                least, watch = number, Watch()
+            if watch.look() > LATE:
                 self._held = number
             pause.wait(0.02)
 
