@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import random
 import re
@@ -25,18 +24,17 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+from fleet import Fleet
 from soak_visitor import PATIENCE, Books, Pace, Visitor
 
-from sessionlab import Outage, serve, visit
+from sessionlab import visit
 from sessionlab.errors import SessionLabError
-from sessionlab.nginx import Nginx
 
-ROOT = Path(__file__).parents[1]
+APP = Path(__file__).parent / "apps" / "soak" / "soak.py"
 
 
 @dataclass(frozen=True)
@@ -103,55 +101,17 @@ class Soak:
         return {**asdict(self), "ok": self.ok}
 
 
-class Fleet:
-    """The two servers, nginx in front of them, a wire in front of that, and the book that the application keeps."""
+class SoakFleet(Fleet):
+    """Servers that keep a book of the sessions which they build and end."""
 
     def __init__(self, folder: Path, pace: Pace):
-        self._folder, self._pace = folder, pace
         self.book = folder / "book"
-        self.ending: set[int] = set()  # pids of servers that were killed or drain
-        self.killed: set[int] = set()
-        with contextlib.ExitStack() as stack:
-            self.servers = []
-            stack.callback(lambda: [server.stop() for server in self.servers])
-            with ThreadPoolExecutor() as pool:
-                for starting in [pool.submit(self._serve) for _ in range(2)]:
-                    self.servers.append(starting.result())
-            self.nginx = stack.enter_context(Nginx(ROOT / "deploy" / "nginx.conf", self.servers))
-            self.wire = stack.enter_context(Outage(self.nginx.url))
-            self.url = self.wire.url
-            self._stack = stack.pop_all()
-
-    def _serve(self, port: int = 0):
-        return serve(
-            ROOT / "benchmarks" / "apps" / "soak" / "soak.py",
-            port=port,
-            lifetime=self._pace.lifetime,
-            check=self._pace.check,
-            token_expiration=86400,
-            panel_args=["--plugins", "production", "--use-xheaders"],
-            env={
-                "PYTHONPATH": str(ROOT / "deploy"),
-                "BOKEH_SECRET_KEY": "soak",
-                "SESSIONS_LIVE": "1000",
-                "SOAK_BOOK": str(self.book),
-                "SOAK_LINGER": str(self._pace.lifetime / 6),
-            },
-        )
-
-    def replace_first(self, how: signal.Signals) -> None:
-        """End the first server, wait until it has ended, and start it again on its port."""
-        old = self.servers[0]
-        self.ending.add(old.pid)
-        if how == signal.SIGKILL:
-            self.killed.add(old.pid)
-        old.kill(how)
-        old.wait(40)
-        old.stop()
-        self.servers[0] = self._serve(old.port)
-
-    def close(self) -> None:
-        self._stack.close()
+        env = {
+            "BOKEH_SECRET_KEY": "soak",
+            "SOAK_BOOK": str(self.book),
+            "SOAK_LINGER": str(pace.lifetime / 6),
+        }
+        super().__init__(APP, env, lifetime=pace.lifetime, check=pace.check, token_expiration=86400)
 
     def sessions(self) -> list:
         return [session for server in self.servers for session in server.probe.sessions()]
@@ -161,7 +121,7 @@ class Fleet:
         return Counter(number for said, number in lines if said == word)
 
 
-async def disturb(fleet: Fleet, pace: Pace, chance: random.Random, books: Books, ends: float) -> None:
+async def disturb(fleet: SoakFleet, pace: Pace, chance: random.Random, books: Books, ends: float) -> None:
     """What happens to everybody. The first three are certain, however short the run is."""
     first = ["kills", "cuts of every wire", "orderly ends"]
     while first or time.monotonic() < ends:
@@ -171,11 +131,11 @@ async def disturb(fleet: Fleet, pace: Pace, chance: random.Random, books: Books,
         if what == "cuts of every wire":
             await asyncio.to_thread(fleet.wire.cut, chance.choice(["fin", "rst"]))
         else:
-            await asyncio.to_thread(fleet.replace_first, signal.SIGKILL if what == "kills" else signal.SIGTERM)
+            await asyncio.to_thread(fleet.replace, 0, signal.SIGKILL if what == "kills" else signal.SIGTERM)
     books.over = True
 
 
-async def watch_memory(fleet: Fleet, books: Books, begin: float) -> None:
+async def watch_memory(fleet: SoakFleet, books: Books, begin: float) -> None:
     process = psutil.Process(fleet.servers[1].pid)
     while True:
         books.memory.append((time.monotonic() - begin, process.memory_info().rss / 1e6))
@@ -186,14 +146,14 @@ async def soak(seconds: float, visitors: int, pace: Pace, seed: int = 1) -> Soak
     """Run it. Raises SessionLabError if it cannot be started; nothing is left behind."""
     chance, books = random.Random(seed), Books()
     with tempfile.TemporaryDirectory() as folder:
-        fleet = await asyncio.to_thread(Fleet, Path(folder), pace)
+        fleet = await asyncio.to_thread(SoakFleet, Path(folder), pace)
         try:
             return await _soak(fleet, seconds, visitors, pace, chance, books)
         finally:
             await asyncio.to_thread(fleet.close)
 
 
-async def _soak(fleet: Fleet, seconds, visitors, pace, chance, books) -> Soak:
+async def _soak(fleet: SoakFleet, seconds, visitors, pace, chance, books) -> Soak:
     stays = fleet.servers[1]
     for _ in range(5):  # what the first visits load stays for good
         async with visit(stays.url):

@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,7 +49,7 @@ class Fleet(Protocol):
 
     url: str
     ending: set[int]
-    killed: set[int]
+    killed: Mapping[int, float]
 
 
 class Visitor:

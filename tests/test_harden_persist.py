@@ -9,11 +9,15 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import weakref
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -32,6 +36,7 @@ from tornado.ioloop import IOLoop
 
 from sessionlab import serve, visit
 from sessionlab.client.browser import Browser
+from sessionlab.disturb import Outage
 from sessionlab.harden import persist, sealing, stores
 from sessionlab.harden import persisting as module
 from sessionlab.harden.inputs import Kept
@@ -196,13 +201,34 @@ async def test_a_user_finds_the_same_in_every_tab_and_the_other_one_is_told(tab,
     await until(lambda: told)
     assert told == [(first.kept, "elsewhere")]
     one.value = "latest"
-    await first.written()  # it did not know of the revision in between, and comes after it
+    await first.written()  # it comes after the revision of which it was told
+    await until(lambda: len(told) > 1)
+    assert told[1:] == [(second.kept, "elsewhere")]
     ((place, (sealed, _)),) = store._values.items()
     assert json.loads(sealing.unseal(sealed, place))["revision"] == 3
     third = await tab(store, other, user="bob", key="user")
     assert await third.says(None) is False and other.value == ""
     with pytest.raises(ValueError, match="nobody is logged in"):
         await tab(store, W.TextInput(name="x"), key="user")
+
+
+async def test_a_user_is_told_of_a_change_that_another_process_has_kept(tab, monkeypatch):
+    store, here, there = MemoryStore(), W.TextInput(name="note"), W.TextInput(name="note")
+    monkeypatch.setattr(module._Page, "tell", lambda page, what: told.append((page, what)))
+    told: list = []
+    first = await tab(store, here, user="ann", key="user")
+    await first.says(None)
+    second = await tab(store, there, user="ann", key="user")
+    await second.says(None)
+    monkeypatch.setattr(module, "_groups", weakref.WeakSet())  # as in two processes, neither knows of the other
+    there.value = "on the phone"
+    await second.written()
+    assert told == []
+    for text in ("at the desk", "still at the desk"):
+        here.value = text
+        await first.written()
+    await until(lambda: told)
+    assert told == [(first.kept, "elsewhere")]  # once: the second change follows on her own
 
 
 async def test_versions(tab):
@@ -514,6 +540,66 @@ def test_sqlite_keeps_the_protocol(tmp_path, steps):
 @given(STEPS)
 def test_redis_keeps_the_protocol(redis, steps):
     asyncio.run(obeys(RedisStore(redis), steps))
+
+
+FAULTS = st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.just(b"get"), st.binary(max_size=50)), st.booleans()))
+
+
+async def keeps_what_it_took(store, steps, disturb) -> None:
+    """Whatever disturbs a store: it raises, or it answers with what it took last, or with what it did not say."""
+    possible: dict = {"a": {None}, "b": {None}}
+    await store.delete("a")
+    await store.delete("b")
+    for key, value, disturbed in steps:
+        if disturbed:
+            disturb()
+        try:
+            async with asyncio.timeout(20):
+                if value == b"get":
+                    assert await store.get(key) in possible[key]
+                else:
+                    possible[key] = possible[key] | {value}
+                    await store.set(key, value, 60.0)
+                    possible[key] = {value}
+        except Exception as error:
+            assert not isinstance(error, AssertionError), error
+    for key, values in possible.items():
+        assert await store.get(key) in values
+
+
+@pytest.mark.server
+@settings(max_examples=30, deadline=None)
+@given(FAULTS)
+def test_a_redis_whose_connections_break_keeps_what_it_took(redis, steps):
+    address = urlsplit(redis)
+    with Outage(f"http://127.0.0.1:{address.port}/") as wire:
+        through = redis.replace(f":{address.port}/", f":{wire.port}/")
+        asyncio.run(keeps_what_it_took(RedisStore(through), steps, lambda: wire.cut("rst")))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(FAULTS)
+def test_a_file_that_others_lock_and_close_keeps_what_it_took(tmp_path, steps):
+    store = SqliteStore(tmp_path / "state.sqlite")
+    other = sqlite3.connect(tmp_path / "state.sqlite", check_same_thread=False, isolation_level=None)
+    locked = []
+
+    def disturb():
+        """Somebody else writes, and is done when the store has been waiting for a moment; or has lost the file."""
+        if store._connection is not None and len(locked) % 2:
+            store._thread.submit(store._connection.close).result()
+        elif store._connection is not None:
+            other.execute("BEGIN IMMEDIATE")
+            threading.Timer(0.02, other.execute, ["COMMIT"]).start()
+        locked.append(1)
+
+    try:
+        asyncio.run(keeps_what_it_took(store, steps, disturb))
+    finally:
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join()
+        other.close()
 
 
 async def test_sqlite_forgets_sweeps_and_survives_its_file(tmp_path):

@@ -73,7 +73,8 @@ def persist(
         the objects that they hold now. Values that JSON can hold, arrays, and tables with columns of plain values.
         Selections are kept by label. Names tell values apart; keep them when you change the application.
     key : ``"tab"``, or ``"user"``: then whoever is logged in finds the same values in every tab and on every device.
-        If two change them, the later change holds, and the other one is told.
+        If two change them, the later change holds, and the other one is told: at once in the same process, with her
+        next change where another process serves her.
     version : of what you declare; raise it when its meaning changes.
     migrate : a function of the version and the values (a dict by name) that were kept; returns what they are now.
         Without one, values of an older version are dropped. Those of a newer one are never read.
@@ -382,14 +383,16 @@ class _Group:
         counts["written"] += 1
 
     async def _tell_others(self) -> None:
-        """The later change holds; who made the one before, in another tab, is told."""
+        """The later change holds; who has the one before on the page is told, and who did not know of it."""
         async with asyncio.timeout(PATIENCE):
             sealed = await self.store.get(self._place(self.who))
         kept = self._opened(sealed, self.who or "")
-        if kept is not None:
-            self._revision = max(self._revision, kept["revision"])
+        if kept is not None and kept["revision"] > self._revision:  # another process has kept a change
+            self._revision = kept["revision"]
+            self.page.on_page(functools.partial(self.page.tell, "elsewhere"))
         for other in list(_groups):
             if other is not self and other._place(other.who) == self._place(self.who):
+                other._revision = self._revision + 1  # that of what is written now
                 other.page.on_page(functools.partial(other.page.tell, "elsewhere"))
 
     def _fitting(self) -> dict:
