@@ -16,10 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import kubernetes_validate
+import psutil
 import pytest
 import yaml
 from bokeh.server.tornado import DEFAULT_KEEP_ALIVE_MS
 from prometheus_client.parser import text_string_to_metric_families
+from redis import asyncio as redis
 from tornado.httpclient import AsyncHTTPClient
 
 from sessionlab import serve, visit
@@ -267,7 +269,7 @@ def test_what_the_image_installs_is_what_is_tested_here():
     locked = {(name, version) for name, version in pin.findall((ROOT / "requirements.lock").read_text())}
     installed = set(pin.findall((DEPLOY / "requirements.txt").read_text()))
     assert installed - locked == set()
-    assert {"panel", "bokeh", "tornado", "prometheus-client"} <= {name for name, _ in installed}
+    assert {"panel", "bokeh", "tornado", "prometheus-client", "redis"} <= {name for name, _ in installed}
 
 
 @pytest.mark.slow("the start that the image has, with its waits")
@@ -283,6 +285,7 @@ async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, place)
     environment = dict(pair.split("=") for pair in shlex.split(instructions["ENV"][0]))
     port = environment["PORT"] = str(free_port())
+    environment["SESSIONLAB_STORE"] = str(tmp_path / "state")
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     shell, flag, command = json.loads(instructions["CMD"][0])
     command = command.replace("0.0.0.0", "127.0.0.1")
@@ -335,7 +338,7 @@ def size(text: str) -> int:
 
 
 @pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
-@pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_manifests_are_valid(path, version):
     for manifest in yaml.safe_load_all(path.read_text()):
         kubernetes_validate.validate(manifest, version, strict=True)
@@ -406,6 +409,87 @@ def test_compose_nginx_and_prometheus_know_the_servers_by_the_same_names():
             assert not source.startswith(".") or (DEPLOY / source).exists()
     allowed = services["app1"]["environment"]["BOKEH_ALLOW_WS_ORIGIN"]
     assert "*" not in allowed
+
+
+# -- what persist keeps ------------------------------------------------------------------------------------------------
+
+
+def test_both_servers_of_compose_share_the_volume_that_the_image_has_made():
+    services = compose()["services"]
+    store = dict(pair.split("=") for pair in shlex.split(dockerfile()["ENV"][0]))["SESSIONLAB_STORE"]
+    assert any(f"install --directory --owner app --mode 700 {store}" in run for run in dockerfile()["RUN"])
+    for name in ("app1", "app2"):
+        (volume,) = services[name]["volumes"]
+        assert volume == f"state:{store}" and volume.partition(":")[0] in compose()["volumes"]
+        assert services[name]["environment"]["SESSIONLAB_STORE"] == f"${{SESSIONLAB_STORE:-{store}}}"
+
+
+def test_redis_is_asked_for_and_published_nowhere():
+    redis = compose()["services"]["redis"]
+    assert redis["profiles"] == ["redis"] and "ports" not in redis
+    assert redis["volumes"] == ["redis:/data"] and "redis" in compose()["volumes"]
+
+
+def test_the_pods_find_the_redis_that_is_deployed():
+    stateful, service, policy = yaml.safe_load_all((DEPLOY / "kubernetes" / "redis" / "redis.yaml").read_text())
+    labels = stateful["spec"]["template"]["metadata"]["labels"]
+    assert stateful["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == labels
+    assert policy["spec"]["podSelector"]["matchLabels"] == labels
+    (allowed,) = policy["spec"]["ingress"][0]["from"]
+    pod = kubernetes("deployment")["spec"]["template"]
+    assert allowed["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+    (container,) = pod["spec"]["containers"]
+    (key,) = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if each["name"] == "SESSIONLAB_STORE"]
+    said = (DEPLOY / "kubernetes" / "redis" / "redis.yaml").read_text().partition("apiVersion")[0]
+    assert f"generic {key['name']} " in said and f"--from-literal={key['key']}=redis://:$password@" in said
+    assert f"@{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/" in said
+    (image,) = [each["image"] for each in stateful["spec"]["template"]["spec"]["containers"]]
+    assert image == compose()["services"]["redis"]["image"]
+
+
+async def kept_by(process: asyncio.subprocess.Process, port: int, password: str) -> tuple[bytes | None, dict]:
+    """What a Redis that has just started holds of one key; then it is given another value, and what it is told."""
+    while b"Ready to accept connections" not in await asyncio.wait_for(process.stdout.readline(), 20):
+        pass
+    async with redis.Redis(port=port, password=password) as client:
+        before = await client.get("key")
+        await client.set("key", b"value")
+        return before, await client.config_get("maxmemory*")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("where", ["compose", "kubernetes"])
+async def test_the_redis_that_is_deployed_has_a_password_a_journal_and_a_bound(tmp_path, where):
+    """Its command, with folder and port replaced; twice, as after a restart."""
+    if not shutil.which("redis-server"):
+        assert not os.environ.get("CI"), "CI needs Debian's redis-server: apt-get install redis-server"
+        pytest.skip("there is no redis-server on this machine: apt-get install redis-server")
+    port, password = free_port(), "a" * 64
+    (tmp_path / "redis.conf").write_text(f"requirepass {password}\n")
+    if where == "compose":
+        command = [word.replace("$$", "$") for word in compose()["services"]["redis"]["command"]]
+        command[-1] = command[-1].replace("dir /data", f"dir {tmp_path}\nport {port}\nbind 127.0.0.1")
+    else:
+        stateful = next(yaml.safe_load_all((DEPLOY / "kubernetes" / "redis" / "redis.yaml").read_text()))
+        (container,) = stateful["spec"]["template"]["spec"]["containers"]
+        command = [w.replace("/etc/redis", str(tmp_path)).replace("/data", str(tmp_path)) for w in container["args"]]
+        command += ["--port", str(port), "--bind", "127.0.0.1"]
+    seen = []
+    for _ in range(2):
+        environment = {**os.environ, "REDIS_PASSWORD": password}
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.PIPE)
+        try:
+            seen.append(await kept_by(process, port, password))
+            assert password not in " ".join(psutil.Process(process.pid).cmdline())
+            with pytest.raises(redis.AuthenticationError):
+                async with redis.Redis(port=port) as stranger:
+                    await stranger.get("key")
+        finally:
+            process.terminate()
+            await process.wait()
+    bound = {"maxmemory": str(256 * 2**20), "maxmemory-policy": "noeviction"}
+    assert [before for before, _ in seen] == [None, b"value"]
+    assert all(bound.items() <= settings.items() for _, settings in seen)
 
 
 # -- monitoring ------------------------------------------------------------------------------------------------------
