@@ -571,7 +571,7 @@ async def test_a_prometheus_scrapes_a_server(needs_prometheus, servers, tmp_path
 
     try:
         async with visit(servers[1].url), asyncio.timeout(60):
-            while not (await asked("query?query=sessionlab_sessions_live>0")).get("result"):
+            while not (await asked("query?query=sessionlab_sessions_live>0")).get("result"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         (group,) = (await asked("rules"))["groups"]
         assert {rule["health"] for rule in group["rules"]} <= {"ok", "unknown"}
