@@ -70,9 +70,13 @@ class Child:
 
     def kill(self, how: signal.Signals | int = signal.SIGTERM) -> None:
         """Send the command's process the signal ``how``, and only that: see `wait` and `stop`."""
+        gone = ServerGone(f"The server (process {self.pid}) has ended already.", advice="start it again.")
         if not self.alive:
-            raise ServerGone(f"The server (process {self.pid}) has ended already.", advice="start it again.")
-        os.kill(self.pid, how)
+            raise gone
+        try:
+            os.kill(self.pid, how)
+        except ProcessLookupError:  # this moment, and its guard has not said so yet
+            raise gone from None
 
     def wait(self, timeout: float = 10.0) -> int:
         """The exit code, waited for; minus the signal's number when a signal ended the process."""

@@ -307,9 +307,10 @@ class Server:
     def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
         """End the server with signal ``how`` and start it again on the same port, with an empty log.
 
-        ``timeout`` are the seconds that it may take to end, which is long where it drains.
+        One that has ended by itself, or was killed, is only started. ``timeout`` are the seconds that it may take to end, which is long where it drains.
         """
-        self.kill(how)
+        with contextlib.suppress(ServerGone):
+            self.kill(how)
         self.wait(timeout)
         self._child.release()
         self._start(self.port)

@@ -106,6 +106,18 @@ def test_a_killed_server_says_how_it_ended(app, nothing_left):
             server.kill()
 
 
+def test_what_was_killed_a_moment_ago_is_started_again(app, nothing_left):
+    with serve(app()) as server:
+        pid = server.pid
+        server.kill(signal.SIGKILL)
+        while psutil.pid_exists(pid):  # its guard may not have said so yet
+            pass
+        with pytest.raises(ServerGone, match="has ended already"):
+            server.kill()
+        server.restart()
+        assert server.alive and "<title>" in get(server.url)
+
+
 @pytest.mark.parametrize(
     ("name", "source"),
     [

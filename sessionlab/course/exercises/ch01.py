@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sessionlab.client import get_page
-from sessionlab.course.exercises.attempt import Attempt, shown, soon
+from sessionlab.course.exercises.attempt import Attempt, see, shown, soon
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.source import Source
 
@@ -37,11 +37,11 @@ async def basket(attempt: Attempt) -> None:
     async with attempt.serve() as app, app.visit() as anna, app.visit() as ben:
         attempt.say("two visitors fill their baskets")
         for visitor, times in ((anna, 3), (ben, 1)):
-            for _ in range(times):
+            for count in range(1, times + 1):
                 await visitor.click("Put in")
-                await settled(visitor, "In my basket")  # before the next: see count_three() of chapter 02
+                await see(visitor, "In my basket", value=count)  # before the next: see count_three() of chapter 02
         async with app.visit() as carla:
-            baskets = [await settled(visitor, "In my basket") for visitor in (anna, ben, carla)]
+            baskets = [visitor.value("In my basket") for visitor in (anna, ben, carla)]
             attempt.require(
                 baskets == [3, 1, 0],
                 "every visitor has a basket of her own",
@@ -49,26 +49,22 @@ async def basket(attempt: Attempt) -> None:
                 f"they put in 3, 1 and 0 things; their baskets hold {', '.join(map(str, baskets))}",
             )
         attempt.say("both buy")
-        await anna.click("Buy")
-        await ben.click("Buy")
-        emptied = [await settled(visitor, "In my basket") for visitor in (anna, ben)]
+        for visitor in (anna, ben):
+            await visitor.click("Buy")
+            await see(visitor, "In my basket", value=0)
+        emptied = [visitor.value("In my basket") for visitor in (anna, ben)]
         attempt.require(
             emptied == [0, 0], "a purchase empties it", "After `Buy` a basket is not empty.", f"they hold {emptied}"
         )
         async with app.visit() as dora:
-            sold = await settled(dora, "Sold to all")
+            await see(dora, "Sold to all", value=4)
+            sold = dora.value("Sold to all")
             attempt.require(
                 sold == 4,
                 "what was sold is counted for all",
                 "What the others bought is not counted.",
                 f"3 and 1 things were bought; a new visitor reads: {sold} sold",
             )
-
-
-async def settled(visitor, name: str):
-    """The value of a widget once the server has handled what was sent before."""
-    await visitor.roundtrip()
-    return visitor.value(name)
 
 
 EXERCISES = [
