@@ -36,6 +36,7 @@ from sessionlab.errors import (
     AppFailed,
     AppNotFound,
     InvalidOption,
+    ServerGone,
     ServerNotReady,
     SessionLabError,
     UnknownOption,
@@ -307,7 +308,8 @@ class Server:
     def restart(self, how: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
         """End the server with signal ``how`` and start it again on the same port, with an empty log.
 
-        One that has ended by itself, or was killed, is only started. ``timeout`` are the seconds that it may take to end, which is long where it drains.
+        One that has ended by itself, or was killed, is only started. ``timeout`` are the seconds that it may take to
+        end, which is long where it drains.
         """
         with contextlib.suppress(ServerGone):
             self.kill(how)
