@@ -49,6 +49,8 @@ class Row:
     values_of_others: int
     values_wrong: int
     reloads: int
+    back_p50: float | None
+    back_p95: float | None
     kill_p50: float | None
     kill_p95: float | None
     restart_p50: float | None
@@ -101,18 +103,19 @@ async def measure(way: str, times: int, visitors: int, browsers: int, pause: flo
         fleet, redis = await asyncio.to_thread(stack.enter_context, servers(way))
         pages = [BrowserPage(fleet.url, browser) for _ in range(browsers)]
         pages += [ProtocolPage(fleet.url, random.Random(chance.random())) for _ in range(visitors - browsers)]
+        crowd = [
+            Visitor(number, page, fleet, books, random.Random(chance.random()), 1.0)
+            for number, page in enumerate(pages, 1)
+        ]
+        for visitor in crowd:
+            await visitor.come()
         async with asyncio.TaskGroup() as group:
             group.create_task(disturb(fleet, redis, times, pause, books))
-            for number, page in enumerate(pages, 1):
-                group.create_task(Visitor(number, page, fleet, books, random.Random(chance.random()), 1.0).live())
-    (kill50, kill95), (restart50, restart95) = (quantiles(books.seconds[how]) for how in ("kill", "restart"))
-    return (
-        Row(
-            way, books.edits, books.returns, books.due, books.lost, books.others, len(books.wrong), books.reloads,
-            kill50, kill95, restart50, restart95,
-        ),
-        books.wrong,
-    )  # fmt: skip
+            for visitor in crowd:
+                group.create_task(visitor.live())
+    seconds = [*quantiles(books.back), *quantiles(books.restored["kill"]), *quantiles(books.restored["restart"])]
+    counts = (books.edits, books.returns, books.due, books.lost, books.others, len(books.wrong), books.reloads)
+    return Row(way, *counts, *seconds), books.wrong
 
 
 def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
@@ -125,17 +128,20 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
 
 def table(rows: list[Row]) -> str:
     def time_of(*seconds: float | None) -> str:
-        return " ".join("     -" if s is None else f"{s:6.2f}" for s in seconds)
+        return " ".join("-" if s is None else f"{s:.2f}".rjust(6) for s in seconds).rjust(16)
 
     lines = [
-        f"{'':<16}{'edits':>7}{'sessions':>10}{'values':>8}{'lost':>6}{'of others':>11}{'wrong':>7}{'reloads':>9}"
-        f"{'after a kill':>16}{'a restart':>14}",
-        f"{'':<16}{'taken':>7}{'ended':>10}{'due':>8}{'':>33}{'p50    p95':>16}{'p50    p95':>14}",
+        f"{'':<16}{'edits':>7}{'sessions':>10}{'values':>8}{'':>6}{'of':>8}{'':>7}{'':>9}{'a session':>16}"
+        f"{'values after':>16}{'values after':>16}",
+        f"{'':<16}{'taken':>7}{'ended':>10}{'due':>8}{'lost':>6}{'others':>8}{'wrong':>7}{'reloads':>9}{'again':>16}"
+        f"{'a kill':>16}{'a restart':>16}",
+        f"{'':<71}{'p50    p95':>16}{'p50    p95':>16}{'p50    p95':>16}",
     ]
     lines += [
         f"{row.way:<16}{row.edits:>7}{row.sessions_lost:>10}{row.values_due:>8}{row.values_lost:>6}"
-        f"{row.values_of_others:>11}{row.values_wrong:>7}{row.reloads:>9}"
-        f"   {time_of(row.kill_p50, row.kill_p95)} {time_of(row.restart_p50, row.restart_p95)}"
+        f"{row.values_of_others:>8}{row.values_wrong:>7}{row.reloads:>9}"
+        f"{time_of(row.back_p50, row.back_p95)}{time_of(row.kill_p50, row.kill_p95)}"
+        f"{time_of(row.restart_p50, row.restart_p95)}"
         for row in rows
     ]
     return "\n".join(lines)

@@ -24,7 +24,10 @@ APART = 100_000  # the numbers that one visitor enters are this far from those o
 
 @dataclass
 class Books:
-    """What the visitors of one way have counted. ``seconds`` from the end of a server until the values are back."""
+    """What the visitors of one way have counted.
+
+    ``back`` and ``restored`` are seconds from the end of a server until a page has another session, and all its values.
+    """
 
     edits: int = 0
     returns: int = 0
@@ -33,7 +36,8 @@ class Books:
     lost: int = 0
     others: int = 0
     wrong: list[str] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"kill": [], "restart": []})
+    back: list[float] = field(default_factory=list)
+    restored: dict[str, list[float]] = field(default_factory=lambda: {"kill": [], "restart": []})
     over: bool = False
 
 
@@ -165,10 +169,11 @@ class Visitor:
         self._sent = 0
         self._taken: dict[str, list[tuple[int, float]]] = {name: [(0, 0.0)] for name in page.fields}  # serial, when
 
-    async def live(self) -> None:
-        await asyncio.sleep(self._chance.uniform(0, 4 * self._pause))
+    async def come(self) -> None:
         await self._page.open()
         self._born = await self._page.read("born")
+
+    async def live(self) -> None:
         while not self._books.over:
             if await self._page.broken(self._chance.uniform(0.5, 1.5) * self._pause):
                 await self._return(time.monotonic())
@@ -204,14 +209,14 @@ class Visitor:
         try:
             await self._page.back(self._born)
         except (SessionLabError, TimeoutError):
-            self._books.reloads += 1
-            await self._page.open()
+            await self._reload()
         born = await self._page.read("born")
         if born == self._born:
             return
         pid = int(self._born.partition("-")[0])
         broken = self._fleet.killed.get(pid, noticed)
         self._books.returns += 1
+        self._books.back.append(time.monotonic() - broken)
         due = {
             name: max(serial for serial, when in taken if when <= broken - KEPT) for name, taken in self._taken.items()
         }
@@ -226,9 +231,16 @@ class Visitor:
             self._books.lost += len(late)
             if not late:
                 how = "kill" if pid in self._fleet.killed else "restart"
-                self._books.seconds[how].append(time.monotonic() - broken)
+                self._books.restored[how].append(time.monotonic() - broken)
         self._taken = {name: [(serial, 0.0)] for name, serial in shown.items()}
         self._born = born
+
+    async def _reload(self) -> None:
+        """As a user does whose page does not come back."""
+        self._books.reloads += 1
+        with contextlib.suppress(SessionLabError):  # a page that comes while its server ends: once more
+            return await self._page.open()
+        await self._page.open()
 
     async def _restored(self, due: dict[str, int]) -> dict[str, int]:
         """What the page shows when it shows all that is due, or after `SOON` seconds."""

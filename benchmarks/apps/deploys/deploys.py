@@ -9,7 +9,7 @@ from sessionlab.harden import persist, reconnect, recover_inputs
 
 KEEP = os.environ["KEEP"]
 
-pn.extension(notifications=True, reconnect=KEEP == "stock")
+pn.extension(reconnect=KEEP == "stock")
 
 note = pn.widgets.TextInput(label="note")
 number = pn.widgets.IntInput(label="number")
