@@ -36,6 +36,7 @@ from tornado.ioloop import IOLoop
 
 from sessionlab import serve, visit
 from sessionlab.client.browser import Browser
+from sessionlab.client.storage import Storage
 from sessionlab.disturb import Outage
 from sessionlab.harden import persist, sealing, stores
 from sessionlab.harden import persisting as module
@@ -299,6 +300,58 @@ async def test_a_store_that_is_away_stops_nobody_and_is_tried_again(tab, monkeyp
     other.value = "typed"
     store.error = None
     assert await asking is True and (fresh.value, other.value) == ("kept", "typed")
+
+
+async def test_a_place_that_cannot_be_made_is_said_and_tried_again(tab, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", 0.05)
+    told: list = []
+    monkeypatch.setattr(module._Page, "tell", lambda page, what: told.append(what))
+    (tmp_path / "in the way").write_text("a file, where a folder has to be")
+    one = W.TextInput(name="note")
+    first = await tab(tmp_path / "in the way" / "state.sqlite", one)
+    await first.says(None)
+    one.value = "words"
+    await first.written()
+    await until(lambda: told)
+    (tmp_path / "in the way").unlink()
+    await until(lambda: "back" in told)
+    assert told == ["away", "back"] and await kept_in(tmp_path / "in the way")
+
+
+async def test_a_clock_that_is_set_back_takes_nothing_away(tab, monkeypatch):
+    store, one, two = MemoryStore(), W.TextInput(name="note"), W.TextInput(name="note")
+    first = await tab(store, one)
+    await first.says(None)
+    one.value = "before"
+    await first.written()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 86_400)
+    second = await tab(store, two)
+    assert await second.says(first.id) is True and two.value == "before"
+    two.value = "after"
+    await second.written()
+    third = await tab(store, one)
+    assert await third.says(second.id) is True and one.value == "after"
+
+
+@pytest.mark.slow("a thousand sessions")
+async def test_a_thousand_tabs_of_one_user(tab, tmp_path, monkeypatch):
+    told: list = []
+    monkeypatch.setattr(module._Page, "tell", lambda page, what: told.append(what))
+    store, hers = SqliteStore(tmp_path / "state.sqlite"), [W.TextInput(name="note") for _ in range(1000)]
+    tabs = [await tab(store, widget, user="ann") for widget in hers]
+    for page in tabs:
+        await page.says(None)
+    for number, widget in enumerate(hers):
+        widget.value = f"of tab {number}"
+    for page in tabs:
+        await page.written()
+    rows = await store._do("SELECT length(value) FROM state")
+    assert len(rows) == 1000 and sum(size for (size,) in rows) < 500_000  # bytes
+    again = W.TextInput(name="note")
+    later = await tab(store, again, user="ann")
+    assert await later.says(tabs[-1].id) is True and again.value == "of tab 999"
+    assert told == []
 
 
 async def until(condition) -> None:
@@ -710,6 +763,94 @@ async def test_drain_writes_what_was_not_written_yet(tmp_path, monkeypatch):
             server.kill(signal.SIGTERM)
             assert await asyncio.to_thread(server.wait, 10) == 0
     assert (await kept_in(tmp_path / "store"))["values"] == {"note": "not yet written"}
+
+
+BACK = """
+    import panel as pn
+    from sessionlab.harden import persist
+
+    note = pn.widgets.TextInput(name="note")
+    persist(note)
+    note.servable()
+"""
+
+
+@pytest.mark.server
+async def test_who_was_ended_by_a_limit_finds_everything_when_back(tmp_path):
+    """Of sessions that wait for their users, `SessionLimits` ends the oldest: here all but one."""
+    (tmp_path / "app.py").write_text(textwrap.dedent(BACK))
+    limits = "from sessionlab.harden import SessionLimits\nSessionLimits(live=10, retained=1).install()\nROUTES = []\n"
+    (tmp_path / "plugin.py").write_text(limits)
+    env = {"SESSIONLAB_STORE": str(tmp_path / "store"), "PYTHONPATH": str(tmp_path)}
+    with serve(tmp_path / "app.py", env=env, panel_args=["--plugins", "plugin"], token_expiration=600) as server:
+        storage = Storage()
+        async with visit(server.url) as ann:
+            await storage.hand_over(ann)
+            await ann.set("note", value="hers")
+            await is_kept(tmp_path / "store", {"note": "hers"})
+            storage.keep(ann)
+            await ann.drop()
+            for _ in range(2):  # who leave after her
+                async with visit(server.url) as other:
+                    await other.roundtrip()
+            async with asyncio.timeout(20):
+                while any(s.id == ann.id for s in await asyncio.to_thread(server.probe.sessions)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await ann.reconnect()
+            assert ann.value("note") == ""  # another session
+            await storage.hand_over(ann)
+            await ann.wait_for("note", value="hers", timeout=20)
+
+
+DASK = """
+    import os
+    import panel as pn
+    from distributed import Client, Variable
+    from sessionlab.harden import block_expiration, persist
+
+    client = pn.state.as_cached("client", lambda: Client(os.environ["DASK"], set_as_default=False))
+    job = pn.widgets.TextInput(name="job")        # the name that the result has on the cluster
+    result = pn.widgets.TextInput(name="result")
+    begin = pn.widgets.Button(name="begin")
+
+    def start(event):
+        client.publish_dataset(**{"job-1": client.submit(pow, 6, 2, pure=False)})
+        job.value = "job-1"
+
+    def find(event):
+        with block_expiration(linger=60):
+            result.value = str(client.get_dataset(event.new).result())
+
+    begin.on_click(start)
+    job.param.watch(find, "value")
+    persist(job)
+    pn.Column(job, result, begin).servable()
+"""
+
+
+@pytest.mark.server
+@pytest.mark.slow("a cluster of Dask, and two starts")
+async def test_a_result_on_dask_is_found_again_by_the_name_that_was_kept(tmp_path):
+    from distributed import LocalCluster
+
+    (tmp_path / "app.py").write_text(textwrap.dedent(DASK))
+    pages = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+    async with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, asynchronous=True, **pages,
+                            host="127.0.0.1", protocol="tcp") as cluster:  # fmt: skip
+        env = {"SESSIONLAB_STORE": str(tmp_path / "store"), "DASK": cluster.scheduler_address}
+        with serve(tmp_path / "app.py", env=env, token_expiration=600) as server:
+            storage = Storage()
+            async with visit(server.url) as ann:
+                await storage.hand_over(ann)
+                await ann.click("begin")
+                await is_kept(tmp_path / "store", {"job": "job-1"})
+                storage.keep(ann)
+                await asyncio.to_thread(server.restart, signal.SIGKILL)
+                await ann.wait_for(lambda session: bool(session.closed), timeout=20)
+                await ann.reconnect()
+                assert ann.value("result") == ""
+                await storage.hand_over(ann)
+                await ann.wait_for("result", value="36", timeout=20)
 
 
 @pytest.mark.server

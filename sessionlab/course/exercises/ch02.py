@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sessionlab.client import Session
 from sessionlab.course.exercises.attempt import Attempt, Served, see, shown
 from sessionlab.course.exercises.exercise import Exercise
@@ -9,6 +11,8 @@ from sessionlab.lifetimes import ATTEMPTS
 
 LAST_TRY = ATTEMPTS[-1]  # an outage of 20 s is over when BokehJS tries for the last time by itself
 FOR_GOOD = 180  # seconds after which nobody comes back
+SHIFT = 8 * 3600  # seconds that a page stays open
+TUNNEL, NIGHT, LOGGED_OFF = 60, 9 * 3600, 600  # seconds without a wire; after the last of them the session may be gone
 LOST = "What you had entered is gone."
 
 
@@ -72,6 +76,46 @@ async def lost(attempt: Attempt) -> None:
                 "The next visitor, who has lost nothing, is told so too.",
                 f"the page says: {line_of(other)}",
             )
+
+
+async def tunnel(attempt: Attempt) -> None:
+    async with attempt.serve() as app, app.visit() as user:
+        before = await count_three(attempt, user)
+        attempt.say("a tunnel of a minute")
+        after = await away(app, user, TUNNEL)
+        attempt.require(
+            after == before,
+            "after a tunnel the count is there",
+            "After a tunnel of a minute the count is gone.",
+            f"Count was {before} and is {after}; flags: {' '.join(attempt.flags) or 'none'}",
+        )
+        left = (user.page.token_expires or 0.0) - time.time()
+        attempt.require(
+            left > SHIFT or told_by_harden(user),
+            "a page that was opened at the beginning of a shift is let in at its end",
+            "A page that was opened at the beginning of a shift is refused at its end.",
+            f"its token is good for {left / 3600:.0f} h; flags: {' '.join(attempt.flags) or 'none'}",
+        )
+        attempt.say("a night in the depot")
+        await away(app, user, NIGHT)
+        fresh = user.value("Count")
+        for number in (1, 2):
+            await user.click("Add one")
+            counts = await see(user, "Count", value=fresh + number)
+        attempt.require(
+            counts,
+            "after a night the page counts anew",
+            "After a night the page does not count any more, though it has come back.",
+            f"two clicks after {fresh}, and Count is {user.value('Count')}",
+        )
+        await app.left(user)
+        await app.pass_time(LOGGED_OFF)
+        attempt.require(
+            await app.wait_until(app.is_empty),
+            f"who has logged off is forgotten after {LOGGED_OFF / 60:g} minutes",
+            f"Who has logged off still has a session after {LOGGED_OFF / 60:g} minutes.",
+            f"flags: {' '.join(attempt.flags) or 'none'}",
+        )
 
 
 async def count_three(attempt: Attempt, user: Session) -> int:
@@ -147,6 +191,20 @@ EXERCISES = [
             "before is a page that comes back. (`pn.state.onload` does not help: that page is loaded already.)",
             "Keep the ids in `pn.state.cache`, which all sessions share; this session's own is "
             "`pn.state.curdoc.session_context.id`. Do not keep them for ever.",
+        ),
+    ),
+    Exercise(
+        "02-tunnel",
+        "mend a page for a whole shift",
+        tunnel,
+        (
+            "Three things end a page's life here: one is a time of the server, one a time of the page, one is how the "
+            "number is shown. Which of the sections above cut a wire for as long?",
+            "A session outlives a tunnel by `--unused-session-lifetime`, a page its shift by "
+            "`--session-token-expiration`; look at the units. And a page that has come back to a fresh session "
+            "hears of values, but not of widgets that take the place of others.",
+            "`--unused-session-lifetime 120000 --session-token-expiration 86400`, and a `count` that sets "
+            "`shown[0].value`, or `reconnect()` of `sessionlab.harden`.",
         ),
     ),
 ]

@@ -40,6 +40,43 @@ async def job(attempt: Attempt) -> None:
         )
 
 
+async def share(attempt: Attempt) -> None:
+    async with attempt.serve() as app:
+        await require_idle_ones_go(attempt, app)
+        async with app.visit() as anna, app.visit() as ben:
+            attempt.say("one user shares among four, one among nobody; both go away")
+            for user, guests in ((anna, 4), (ben, 0)):
+                await user.set("Guests", value=guests)
+                await user.click("Run")
+                await user.roundtrip()
+            await app.pass_time(1)
+            for user in (anna, ben):
+                await app.left(user)
+            await app.pass_time(WORK)
+            await app.pass_time(AWAY - WORK)
+            for user, wanted, right, what in (
+                (anna, lambda text: "250" in text, "who was away finds the share", "The share"),
+                (ben, lambda text: "zero" in text, "or the reason why there is none", "The reason why there is none"),
+            ):
+                await user.reconnect()
+                attempt.require(
+                    await see(user, "Share", value=wanted),
+                    right,
+                    f"{what} is not there {AWAY - WORK} s after the end.",
+                    f"Share is {user.value('Share')!r} on the page that came back",
+                )
+            attempt.say("both leave for good")
+            for user in (anna, ben):
+                await app.left(user)
+        await app.pass_time(HOUR)
+        attempt.require(
+            await app.wait_until(app.is_empty),
+            "an hour later nobody is kept",
+            "A session is never given up.",
+            f"an hour after both users have left the server still has {len(await app.sessions())} of their sessions",
+        )
+
+
 async def require_idle_ones_go(attempt: Attempt, app: Served) -> None:
     attempt.say("a user looks, and leaves")
     async with app.visit() as passing:
@@ -140,6 +177,18 @@ EXERCISES = [
             "Give the callback what it needs as default arguments, `async def run(event, ticket=ticket, "
             "results=results, "
             '…)`, and let `results` be `pn.state.cache.setdefault("results", {})`.',
+        ),
+    ),
+    Exercise(
+        "04-share",
+        "mend a calculation that may fail",
+        share,
+        (
+            "Follow the block: when does it begin, and on which ways does the function end?",
+            "After an exception the last line is not reached, and nobody is told. And a block that ends with the work "
+            "ends before its user is back.",
+            "`with block_expiration(linger=300):` of `sessionlab.harden` ends on every way, and later; an `except` "
+            "inside it tells the user.",
         ),
     ),
 ]

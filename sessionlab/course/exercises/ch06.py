@@ -10,11 +10,13 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from sessionlab.course.exercises.attempt import START, Attempt, constant
+from sessionlab.course.exercises.attempt import START, Attempt, constant, see
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.verdict import NotYet
+from sessionlab.leaks import hunt
 
 VISITS = 8
+HUNTED = 40  # sessions
 
 APP = """
 from collections import deque
@@ -84,6 +86,41 @@ async def detector(attempt: Attempt) -> None:
         attempt.require(found[kind] == {leaky}, right, wrong, f"it says: {said}")
 
 
+async def desk(attempt: Attempt) -> None:
+    async with attempt.serve() as app, app.visit() as anna, app.visit() as ben:
+        attempt.say("one page changes the temperature and writes a report, another looks on")
+        await anna.set("Temperature", value=31)
+        attempt.require(
+            await see(ben, "Temperature", value=31),
+            "all pages show the same temperature",
+            "A page does not show the temperature that another has set.",
+            f"set to 31; the other page shows {ben.value('Temperature')}",
+        )
+        await anna.click("Write")
+        attempt.require(
+            await see(ben, "Line", value=lambda text: "is written" in (text or "")),
+            "and every line of the log",
+            "A page does not show what another has written into the log.",
+            f"its line is {ben.value('Line')!r}",
+        )
+        async with app.visit() as carla:
+            attempt.require(
+                "report" in (carla.value("Newest") or ""),
+                "who comes later reads the newest reports",
+                "Who comes later does not read the newest reports.",
+                f"one was written; the page says {carla.value('Newest')!r}",
+            )
+    attempt.say("hunting for what each session leaves behind")
+    found = await asyncio.to_thread(hunt, attempt.path, sessions=HUNTED, live=False)
+    holders = sorted({culprit.holder for culprit in found.culprits})
+    attempt.require(
+        found.verdict in ("clean", "bounded"),
+        "and no session leaves anything behind",
+        "Every session leaves something behind.",
+        f"`sessionlab hunt` says {found.verdict}: {'; '.join(holders) or 'and names nobody'}",
+    )
+
+
 def _function(attempt: Attempt, name: str):
     try:
         found = runpy.run_path(str(attempt.path)).get(name)
@@ -135,6 +172,19 @@ EXERCISES = [
             "A cache of ten is full after ten visits. A leak grows by one per visit, at any time.",
             "Visit twelve times first, then take the census, visit five times more, and compare: a leak has five "
             "objects more.",
+        ),
+    ),
+    Exercise(
+        "06-desk",
+        "find every leak of an app, and keep what it does",
+        desk,
+        (
+            "What lives longer than a session here: the station, the log, the list. Who tells them that a session has "
+            "ended?",
+            "`sessionlab hunt exercises/06_desk.py` names each holder. After the first repair, hunt again: a leak "
+            "hides behind another.",
+            "In a hook of the session's end: `station.param.unwatch(watcher)` and `log.removeHandler(handler)`. And "
+            "the list needs a bound: `deque(maxlen=5)`.",
         ),
     ),
 ]

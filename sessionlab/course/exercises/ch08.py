@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import tempfile
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from sessionlab.client import Session, get_page
-from sessionlab.course.exercises.attempt import Attempt, Served, constant
+from sessionlab.course.exercises.attempt import START, Attempt, Served, constant, soon
 from sessionlab.course.exercises.ch02 import count_three
 from sessionlab.course.exercises.exercise import Exercise
 from sessionlab.course.exercises.source import Source
+from sessionlab.course.exercises.verdict import NotYet
 from sessionlab.errors import VisitFailed
 
 ASKED, LARGEST = 10, 10_000  # how often the probe asks; bytes of an answer that costs nothing
 LEAVERS, CAP, CROWD = 15, 10, 12
 HALF_AN_HOUR = 1800
+BEARS, MANY, NINE_MINUTES = 20, 26, 540  # sessions; visitors in the morning; seconds
 
 
 async def probe(attempt: Attempt) -> None:
@@ -93,11 +99,71 @@ async def cap(attempt: Attempt) -> None:
         )
 
 
-async def crowd(app: Served) -> int:
+async def night(attempt: Attempt) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder, "notes.txt")
+        async with attempt.serve(env={"NOTES": str(notes)}) as app, app.visit() as anna, app.visit() as ben:
+            await anna.set("Note", value="of anna")
+            await ben.set("Note", value="of ben")
+            attempt.say("one user is away for nine minutes")
+            await app.left(anna)
+            await app.pass_time(NINE_MINUTES)
+            await anna.reconnect()
+            attempt.require(
+                anna.value("Note") == "of anna",
+                "who was away for nine minutes finds her note",
+                "Who was away for nine minutes does not find her note.",
+                f"the page says {anna.value('Note')!r}; flags: {' '.join(attempt.flags) or 'none'}",
+            )
+            attempt.say("a crowd comes")
+            refused = await crowd(app, MANY)
+            attempt.require(
+                refused >= MANY + 2 - BEARS,
+                f"at most {BEARS} sessions are let in",
+                f"More than {BEARS} sessions are let in.",
+                f"{MANY} came to two; {refused} were refused",
+            )
+            attempt.require(
+                not anna.closed and not ben.closed,
+                "and nobody who is there is sent away",
+                "Who was there is sent away.",
+            )
+            attempt.say("a session ends")
+            await app.left(ben)
+            await app.pass_time(HALF_AN_HOUR)
+            attempt.require(
+                await soon(lambda: "of ben" in _lines(notes)),
+                "the note of a session that has ended is filed",
+                "The note of a session that has ended is not filed.",
+                f"filed: {', '.join(_lines(notes)) or 'nothing'}; the log says: {_error(app)}",
+            )
+            attempt.say("asking the server to end")
+            app.server.kill(signal.SIGTERM)
+            try:
+                await asyncio.to_thread(app.server.wait, START)
+            except TimeoutError:
+                raise NotYet("The server does not end.", f"it still runs {START:g} s after SIGTERM") from None
+            attempt.require(
+                _lines(notes).count("of anna") == 1,
+                "and that of one that was open when the server ended, once",
+                "The note of a session that was open when the server ended is not filed once.",
+                f"filed: {', '.join(_lines(notes)) or 'nothing'}",
+            )
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _error(app: Served) -> str:
+    return next(iter(app.server.log.matching(r"^\w*Error: ")[-1:]), "nothing").strip()
+
+
+async def crowd(app: Served, number: int = CROWD) -> int:
     """How many of a number of visitors at the same time are not let in."""
     refused = 0
     async with AsyncExitStack() as pages:
-        for _ in range(CROWD):
+        for _ in range(number):
             try:
                 user: Session = await pages.enter_async_context(app.visit())
                 refused += not user.models
@@ -128,6 +194,19 @@ EXERCISES = [
             "Neither Panel nor Bokeh has such a cap. `sessionlab.harden.SessionLimits` has: which of its four "
             "numbers is it?",
             "`from sessionlab.harden import SessionLimits` and `SessionLimits(retained=10).install()` in the script.",
+        ),
+    ),
+    Exercise(
+        "08-night",
+        "bring a note pad through a night and a morning",
+        night,
+        (
+            "Three promises stand in its first lines. Which of them does `panel serve` keep by itself, and which can a "
+            "flag keep?",
+            "Nine minutes are a lifetime. Twenty sessions are a cap on all of them, not only on those that wait. And a "
+            "stock hook of the session's end reads a script that has been emptied, if it runs at all.",
+            "`--unused-session-lifetime 600000`; `SessionLimits(live=20).install()`; and "
+            "`sessionlab.harden.on_session_destroyed(file)`, which runs at SIGTERM too.",
         ),
     ),
 ]

@@ -8,8 +8,31 @@ FRESH = ("a fresh one has taken its place", "Count was 3 before the outage and i
 
 STUBS = {
     "02-blip": ("The page does not try to come back by itself", "reconnect_session is False"),
+    "02-tunnel": ("After a tunnel of a minute the count is gone", "Count was 3 and is 0; flags: --session-token-"),
     "02-lost": ("is not told that the session was lost", "Count was 3 and is 0; the page says: Welcome"),
 }
+
+PASSENGERS = "# panel serve 02_tunnel.py "
+LONG = PASSENGERS + "--unused-session-lifetime 120000 --session-token-expiration 86400"
+SET = """
+add = pn.widgets.Button(name="Add one")
+shown = pn.Column(pn.widgets.IntInput(name="Count", value=0, disabled=True))
+add.on_click(lambda event: shown[0].param.update(value=add.clicks))
+pn.Column(add, shown).servable()
+"""
+REPLACED = """
+add = pn.widgets.Button(name="Add one")
+shown = pn.Column(pn.widgets.IntInput(name="Count", value=0, disabled=True))
+
+
+def count(event):
+    shown[0] = pn.widgets.IntInput(name="Count", value=add.clicks, disabled=True)
+
+
+add.on_click(count)
+pn.Column(add, shown).servable()
+"""
+TUNNEL = "After a tunnel of a minute the count is gone"
 
 WRONG = {
     "02-blip": [
@@ -43,6 +66,22 @@ WRONG = {
             'pn.Row(pn.widgets.Button(name="Add one"), pn.widgets.IntInput(name="Count", value=3)).servable()\n',
             "Three clicks on `Add one` do not count",
             "Count was 3 and is 3",
+        ),
+    ],
+    "02-tunnel": [
+        EMPTY,
+        Wrong("seconds for milliseconds", (PASSENGERS + "--unused-session-lifetime 120", SET), TUNNEL, "Count was 3"),
+        Wrong(
+            "a token for milliseconds",
+            (PASSENGERS + "--unused-session-lifetime 120000 --session-token-expiration 3600", SET),
+            "is refused at its end",
+            "its token is good for 1 h",
+        ),
+        Wrong("flags alone", (LONG, REPLACED), "does not count any more, though it has come back", "Count is 0"),
+        Wrong(
+            "kept for a day",
+            (LONG.replace("120000", "86400000"), SET),
+            "Who has logged off still has a session after 10 minutes",
         ),
     ],
     "02-lost": [

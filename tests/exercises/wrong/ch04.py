@@ -9,8 +9,17 @@ RUN = "async def run(event):\n    await asyncio.sleep(40)\n    results[ticket] =
 
 STUBS = {
     "04-job": ("The result is lost", "Result is 0 on the page that came back"),
+    "04-share": ("The share is not there 25 s after the end", "Share is 'none yet' on the page that came back"),
     "04-late": ("A later page with the same ticket does not have the result", "Result is 0; the log says: NameError"),
 }
+
+HARDEN = "from sessionlab.harden import block_expiration"
+SHARE = "        await asyncio.sleep(40)\n        share.value = f'{1000 / guests.value:g} g'"
+FINALLY = (
+    "    session = pn.state.curdoc.session_context.session\n    session.block_expiration()\n"
+    "    try:\n" + SHARE + "\n    except ZeroDivisionError as error:\n        share.value = str(error)\n"
+    "    finally:\n        session.unblock_expiration()"
+)
 
 WRONG = {
     "04-job": [
@@ -37,6 +46,22 @@ WRONG = {
             "A user who started no work is kept as well",
             "--unused-session-lifetime 100000000",
             flags="--unused-session-lifetime 100000000",
+        ),
+    ],
+    "04-share": [
+        EMPTY,
+        Wrong("unblocked at once", ("", FINALLY), "The share is not there 25 s after the end", "Share is 'none yet'"),
+        Wrong(
+            "tells nobody",
+            (HARDEN, "    with block_expiration(linger=300):\n" + SHARE),
+            "The reason why there is none is not there",
+            "Share is 'none yet'",
+        ),
+        Wrong(
+            "kept for a day",
+            ("", FINALLY),
+            "A user who started no work is kept as well",
+            flags="--unused-session-lifetime 86400000",
         ),
     ],
     "04-late": [

@@ -9,11 +9,22 @@ COUNTERS = "    return after.bokeh_counters['Documents'] - before.bokeh_counters
 
 STUBS = {
     "06-holder": (r"'\?' is not the name of the container that leaks", r"8 sessions came and went; '\?' grew by 0"),
+    "06-desk": ("Every session leaves something behind", "says leak: "),
     "06-detector": (
         "wrong about the cache of ten",
         "the app that leaks: leak; the tidy one: no leak; the cache of ten: leak",
     ),
 }
+
+IMPORTS = "import logging\nfrom collections import deque\n\nimport panel as pn\nimport param\n"
+HOOK = "\nfrom sessionlab.harden import on_session_destroyed\n"
+LIST = 'reports = pn.state.as_cached("reports", list)'
+RING = 'reports = pn.state.as_cached("reports", lambda: deque(maxlen=5))'
+WATCH = 'watcher = station.param.watch(lambda event: temperature.param.update(value=event.new), "temperature")\n'
+HANDLE = "handler = Lines(line)\nlog.addHandler(handler)\n"
+LEAVE = "on_session_destroyed(lambda context: station.param.unwatch(watcher))\n"
+REMOVE = "on_session_destroyed(lambda context: log.removeHandler(handler))\n"
+STAYS = "Every session leaves something behind"
 
 WRONG = {
     "06-holder": [
@@ -25,6 +36,13 @@ WRONG = {
             ("HOLDER = 'visited'\npn.state.on_session_destroyed = lambda hook: None",),
             "to be named, not mended",
         ),
+    ],
+    "06-desk": [
+        Wrong("a ring alone", (IMPORTS, RING, WATCH + HANDLE), STAYS, "says leak: "),
+        Wrong("all but the log", (IMPORTS + HOOK, RING, WATCH + HANDLE + LEAVE), STAYS, "handlers"),
+        Wrong("all but the list", (IMPORTS + HOOK, LIST, WATCH + HANDLE + LEAVE + REMOVE), STAYS, "cache.reports"),
+        Wrong("no watcher", (IMPORTS + HOOK, RING, HANDLE + REMOVE), "does not show the temperature that another"),
+        Wrong("no handler", (IMPORTS + HOOK, RING, WATCH + LEAVE), "does not show what another has written"),
     ],
     "06-detector": [
         Wrong("Bokeh's counters", (COUNT + COUNTERS,), "wrong about the app that leaks"),
