@@ -1,13 +1,14 @@
 """Ten rolling restarts, ten kills and a restart of Redis, under visitors who edit all the time. What do they lose?
 
-    python benchmarks/deploys.py [--times 10] [--visitors 50] [--browsers 6] [--json]
+    python benchmarks/deploys.py [--times 10] [--visitors 50] [--browsers 6] [--json] [--record]
 
 Two servers behind nginx, which keeps a visitor at the server that she came to. The same application three times: as it
 is, with `recover_inputs`, and with `persist` in a Redis. Some visitors sit before Chromium, the others speak the
 protocol. Each edits about once a second, and notes when the server has taken it.
 
 When a server has ended under her, the next session has to show what the server had taken 200 ms before or earlier.
-Exit code 1 if one that `persist` had to keep is lost, wrong or another's.
+Exit code 1 if one that `persist` had to keep is lost, wrong or another's. `--record` keeps the table for chapter 09 in
+`data/recordings/deploys.json`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from fleet import PLUGIN, Fleet
 from redis_server import Redis
 
 from sessionlab.client.browser import Browser
+from sessionlab.course.versions import versions
 from sessionlab.errors import SessionLabError
 
 APP = Path(__file__).parent / "apps" / "deploys" / "deploys.py"
+RECORDING = Path(__file__).parents[1] / "data" / "recordings" / "deploys.json"
 WAYS = ("stock", "recover_inputs", "persist")
 
 
@@ -147,6 +150,13 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def recording(rows: list[Row], times: int, visitors: int) -> str:
+    """The rows as JSON, with the versions they hold for."""
+    what = f"python benchmarks/deploys.py --record: {times} rolling restarts and as many kills, {visitors} visitors."
+    content = {"what": what, "versions": versions(), "rows": [asdict(row) for row in rows], "text": table(rows)}
+    return json.dumps(content, indent=2) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, help="rolling restarts, and as many kills")
@@ -155,6 +165,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--pause", type=float, default=3.0, help="seconds between two things that happen")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, and nothing else")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORDING.name}")
     arguments = parser.parse_args()
     rows, wrong = [], []
     try:
@@ -169,6 +180,8 @@ def main() -> int:
     except SessionLabError as error:
         print(error, file=sys.stderr)
         return 3
+    if arguments.record:
+        RECORDING.write_text(recording(rows, arguments.times, arguments.visitors), encoding="utf-8")
     print(
         json.dumps({"rows": [asdict(row) for row in rows], "wrong": wrong}, indent=2) if arguments.json else table(rows)
     )

@@ -13,6 +13,11 @@ __all__ = ["ROUTES"]  # /metrics and /readyz
 
 logging.getLogger("sessionlab.harden").setLevel(logging.INFO)
 
+if os.environ.get("SESSIONLAB_TOKEN"):  # whoever has it may look at this server: `sessionlab watch`
+    import sessionlab.agent
+
+    sessionlab.agent.install()
+
 # Measure what a session of your application takes before you choose: `sessionlab load app.py`. As many may wait for
 # their users as are served: a proxy that restarts cuts everybody off at once, and all of them come back.
 live = int(os.environ.get("SESSIONS_LIVE", "300"))

@@ -272,20 +272,36 @@ def test_what_the_image_installs_is_what_is_tested_here():
     assert {"panel", "bokeh", "tornado", "prometheus-client", "redis"} <= {name for name, _ in installed}
 
 
-@pytest.mark.slow("the start that the image has, with its waits")
-@pytest.mark.server
-async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
-    """As in the container: the files that it copies, its environment, its command; only without the container."""
+def copy_as_the_image_does(folder: Path) -> dict[str, list[str]]:
     instructions = dockerfile()
     for copied in instructions["COPY"]:
         *sources, target = copied.split()
         for source in map(ROOT.__truediv__, sources):
-            place = tmp_path / target / (source.name if target.endswith("/") else "")
+            place = folder / target / (source.name if target.endswith("/") else "")
             place.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if source.is_dir() else shutil.copy)(source, place)
+    return instructions
+
+
+@pytest.mark.server
+def test_what_the_image_copies_needs_nothing_of_the_lab(tmp_path):
+    copy_as_the_image_does(tmp_path)
+    tried = "import sessionlab.agent.retainers, sessionlab.harden.stores; print(sessionlab.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    alone = subprocess.run([sys.executable, "-c", tried], env=environment, capture_output=True, text=True)
+    assert alone.stdout.startswith(str(tmp_path)), alone.stderr
+
+
+@pytest.mark.slow("the start that the image has, with its waits")
+@pytest.mark.server
+async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
+    """As in the container: the files that it copies, its environment, its command; only without the container."""
+    instructions = copy_as_the_image_does(tmp_path)
     environment = dict(pair.split("=") for pair in shlex.split(instructions["ENV"][0]))
     port = environment["PORT"] = str(free_port())
+    token = environment["SESSIONLAB_TOKEN"] = "a token of this test, and long enough"
     environment["SESSIONLAB_STORE"] = str(tmp_path / "state")
+    environment["PYTHONPATH"] = str(tmp_path)  # what was copied, and not what is tested elsewhere
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     shell, flag, command = json.loads(instructions["CMD"][0])
     command = command.replace("0.0.0.0", "127.0.0.1")
@@ -305,6 +321,8 @@ async def test_the_command_and_the_health_check_of_the_image_work(tmp_path):
                 if await healthy():
                     break
         assert (await get(f"http://127.0.0.1:{port}/liveness"))[0] == 200
+        hello = f"http://127.0.0.1:{port}/_sessionlab/hello"
+        assert [(await get(hello, **sent))[0] for sent in ({}, {"X-Sessionlab-Token": token})] == [403, 200]
         async with visit(f"http://127.0.0.1:{port}/app") as visitor:
             container.terminate()
             await visitor.wait_for(told, timeout=60)
@@ -445,6 +463,16 @@ def test_the_pods_find_the_redis_that_is_deployed():
     assert f"@{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/" in said
     (image,) = [each["image"] for each in stateful["spec"]["template"]["spec"]["containers"]]
     assert image == compose()["services"]["redis"]["image"]
+
+
+def test_the_token_of_the_agent_comes_from_a_secret_and_may_be_missing():
+    (container,) = kubernetes("deployment")["spec"]["template"]["spec"]["containers"]
+    (token,) = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if each["name"] == "SESSIONLAB_TOKEN"]
+    assert token == {"name": "panel-app", "key": "agent-token", "optional": True}
+    readme = (DEPLOY / "README.md").read_text()
+    assert f"patch secret {token['name']} " in readme and f'{{\\"{token["key"]}\\":' in readme
+    paths = kubernetes("ingress")["spec"]["rules"][0]["http"]["paths"]
+    assert not any("/_sessionlab".startswith(path["path"]) for path in paths)  # by port-forward only
 
 
 async def kept_by(process: asyncio.subprocess.Process, port: int, password: str) -> tuple[bytes | None, dict]:

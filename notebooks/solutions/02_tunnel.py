@@ -5,8 +5,8 @@
 # <<<
 """A counter of passengers, on a tablet in a train. Nobody has marked what is wrong with it.
 
-A shift has eight hours, and the page is opened once. Tunnels take up to a minute: afterwards the count is there. After a
-night in the depot the count begins anew, and the page counts all the same. Whoever has logged off is forgotten after
+A shift has eight hours, and the page is opened once. Tunnels take up to a minute: afterwards the count is there. After
+a night in the depot the count begins anew, and the page counts all the same. Whoever has logged off is forgotten after
 ten minutes.
 """
 

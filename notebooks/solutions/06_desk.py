@@ -52,9 +52,9 @@ temperature = pn.widgets.IntInput(name="Temperature", value=station.temperature)
 newest = pn.widgets.TextInput(name="Newest", value=", ".join(r.name for r in list(reports)[-5:]), disabled=True)
 line = pn.widgets.TextInput(name="Line", disabled=True)
 
-temperature.param.watch(lambda event: station.param.update(temperature=event.new), "value")
+temperature.param.watch(lambda event, station=station: station.param.update(temperature=event.new), "value")
 # >>> solution
-watcher = station.param.watch(lambda event: temperature.param.update(value=event.new), "temperature")
+watcher = station.param.watch(lambda event, shown=temperature: shown.param.update(value=event.new), "temperature")
 handler = Lines(line)
 log.addHandler(handler)
 
@@ -66,7 +66,7 @@ def leave(context):
 
 
 # >>> stub
-# station.param.watch(lambda event: temperature.param.update(value=event.new), "temperature")
+# station.param.watch(lambda event, shown=temperature: shown.param.update(value=event.new), "temperature")
 # log.addHandler(Lines(line))
 #
 #

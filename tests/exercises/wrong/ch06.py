@@ -20,7 +20,10 @@ IMPORTS = "import logging\nfrom collections import deque\n\nimport panel as pn\n
 HOOK = "\nfrom sessionlab.harden import on_session_destroyed\n"
 LIST = 'reports = pn.state.as_cached("reports", list)'
 RING = 'reports = pn.state.as_cached("reports", lambda: deque(maxlen=5))'
-WATCH = 'watcher = station.param.watch(lambda event: temperature.param.update(value=event.new), "temperature")\n'
+WATCH = (
+    "watcher = station.param.watch("
+    'lambda event, shown=temperature: shown.param.update(value=event.new), "temperature")\n'
+)
 HANDLE = "handler = Lines(line)\nlog.addHandler(handler)\n"
 LEAVE = "on_session_destroyed(lambda context: station.param.unwatch(watcher))\n"
 REMOVE = "on_session_destroyed(lambda context: log.removeHandler(handler))\n"
@@ -40,7 +43,7 @@ WRONG = {
     "06-desk": [
         Wrong("a ring alone", (IMPORTS, RING, WATCH + HANDLE), STAYS, "says leak: "),
         Wrong("all but the log", (IMPORTS + HOOK, RING, WATCH + HANDLE + LEAVE), STAYS, "handlers"),
-        Wrong("all but the list", (IMPORTS + HOOK, LIST, WATCH + HANDLE + LEAVE + REMOVE), STAYS, "cache.reports"),
+        Wrong("all but the list", (IMPORTS + HOOK, LIST, WATCH + HANDLE + LEAVE + REMOVE), STAYS, "cache"),
         Wrong("no watcher", (IMPORTS + HOOK, RING, HANDLE + REMOVE), "does not show the temperature that another"),
         Wrong("no handler", (IMPORTS + HOOK, RING, WATCH + LEAVE), "does not show what another has written"),
     ],
