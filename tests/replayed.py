@@ -33,7 +33,11 @@ COUNTED = ("created", "objects", "documents", "models", "sessions", "threads", "
 
 
 def applications() -> list[Path]:
-    return [path for path in sorted(APPS.glob("*/*.py")) if path.parent.name != "soak" and path.stem[0] != "_"]
+    return [
+        path
+        for path in sorted(APPS.glob("*/*.py"))
+        if path.parent.name not in ("soak", "deploys") and path.stem[0] != "_"
+    ]
 
 
 def recording_of(app: Path) -> Path:

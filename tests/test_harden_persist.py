@@ -635,23 +635,26 @@ def test_a_redis_whose_connections_break_keeps_what_it_took(redis, steps):
 def test_a_file_that_others_lock_and_close_keeps_what_it_took(tmp_path, steps):
     store = SqliteStore(tmp_path / "state.sqlite")
     other = sqlite3.connect(tmp_path / "state.sqlite", check_same_thread=False, isolation_level=None)
-    locked = []
+    timers: list[threading.Timer] = []
+
+    def done():
+        for timer in timers:
+            timer.join()
 
     def disturb():
         """Somebody else writes, and is done when the store has been waiting for a moment; or has lost the file."""
-        if store._connection is not None and len(locked) % 2:
+        done()
+        if store._connection is not None and len(timers) % 2:
             store._thread.submit(store._connection.close).result()
         elif store._connection is not None:
             other.execute("BEGIN IMMEDIATE")
-            threading.Timer(0.02, other.execute, ["COMMIT"]).start()
-        locked.append(1)
+        timers.append(threading.Timer(0.02, other.rollback))
+        timers[-1].start()
 
     try:
         asyncio.run(keeps_what_it_took(store, steps, disturb))
     finally:
-        for thread in threading.enumerate():
-            if isinstance(thread, threading.Timer):
-                thread.join()
+        done()
         other.close()
 
 
