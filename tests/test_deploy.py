@@ -288,7 +288,8 @@ def test_what_the_image_copies_needs_nothing_of_the_lab(tmp_path):
     copy_as_the_image_does(tmp_path)
     tried = "import sessionlab.agent.retainers, sessionlab.harden.stores; print(sessionlab.__file__)"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    alone = subprocess.run([sys.executable, "-c", tried], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", tried]
+    alone = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert alone.stdout.startswith(str(tmp_path)), alone.stderr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import itertools
 import json
 import os
 import shutil
@@ -102,7 +103,7 @@ class Tab:
 async def tab():
     """`await tab(store, widget, …)` declares values in a new session of one application."""
     context = InProcess(Application(DocumentLifecycleHandler()), io_loop=IOLoop.current(), url="/app")
-    numbers = iter(range(1000))
+    numbers = itertools.count()
 
     async def make(store, *things, route: str = "/app", user: str | None = None, **options):
         context._url = route
@@ -841,7 +842,7 @@ async def test_a_result_on_dask_is_found_again_by_the_name_that_was_kept(tmp_pat
     async with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, asynchronous=True, **pages,
                             host="127.0.0.1", protocol="tcp") as cluster:  # fmt: skip
         env = {"SESSIONLAB_STORE": str(tmp_path / "store"), "DASK": cluster.scheduler_address}
-        with serve(tmp_path / "app.py", env=env, token_expiration=600) as server:
+        with await asyncio.to_thread(serve, tmp_path / "app.py", env=env, token_expiration=600) as server:
             storage = Storage()
             async with visit(server.url) as ann:
                 await storage.hand_over(ann)
