@@ -64,7 +64,11 @@ class Page(Protocol):
     async def back(self, born: str) -> None:
         """Returns when the page shows a session, another one than ``born`` if it can be; raises after `PATIENCE`."""
 
-    async def read(self, name: str) -> str | int | None: ...
+    async def read(self, name: str) -> str | int | None:
+        """What the server has of it."""
+
+    async def session(self) -> str:
+        """Whose session the page shows: process and number."""
 
     async def close(self) -> None: ...
 
@@ -105,12 +109,15 @@ class ProtocolPage:
     async def read(self, name: str) -> str | int | None:
         return self._session.value(name)
 
+    async def session(self) -> str:
+        return _whose(self._session.value("seen"))
+
     async def close(self) -> None:
         await self._session.close()
 
 
 class BrowserPage:
-    """A page in Chromium. What its server has of the note, the field "taken" shows: old text may stand on a page."""
+    """A page in Chromium. What its server has of the note, the field "seen" shows: old text may stand on a page."""
 
     fields = ("note",)
 
@@ -150,16 +157,23 @@ class BrowserPage:
             if newest.closed is not None or newest.answered is None:
                 return False
             longer = time.monotonic() - (self._tab.began + newest.answered) > SOON  # then it is the session that it had
-            return longer or await self.read("born") not in (born, None)
+            return longer or await self.session() not in (born, "")
 
         await self._tab.wait_for(shown, timeout=PATIENCE)
         self._known = len(self._tab.sockets)
 
     async def read(self, name: str) -> str | int | None:
-        return await self._tab.value("taken" if name == "note" else name)
+        return (await self._tab.value("seen") or "").partition(" ")[2]
+
+    async def session(self) -> str:
+        return _whose(await self._tab.value("seen"))
 
     async def close(self) -> None:
         await self._tab.close()
+
+
+def _whose(seen: str | None) -> str:
+    return (seen or "").partition(" ")[0]
 
 
 class Visitor:
@@ -174,7 +188,7 @@ class Visitor:
 
     async def come(self) -> None:
         await self._page.open()
-        self._born = await self._page.read("born")
+        self._born = await self._page.session()
 
     async def live(self) -> None:
         while not self._books.over:
@@ -213,7 +227,7 @@ class Visitor:
             await self._page.back(self._born)
         except (SessionLabError, TimeoutError):
             await self._reload()
-        born = await self._page.read("born")
+        born = await self._page.session()
         if born == self._born:
             return
         pid = int(self._born.partition("-")[0])

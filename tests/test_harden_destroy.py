@@ -213,7 +213,7 @@ async def test_ctrl_c_again_interrupts_one_hook_and_the_others_run(app):
             server.wait()
         assert hooks_of(server) == ["slow begins", "waiting begins", "last"]
         assert len(server.log.matching(r"hook slow(_too)? \(.*\) was interrupted")) == 2
-        assert not server.log.matching("never retrieved|was destroyed but it is pending")
+        assert not server.log.matching("never retrieved|was destroyed but it is pending"), server.log.tail(80)
 
 
 @pytest.mark.slow("a server ends while its hooks wait")

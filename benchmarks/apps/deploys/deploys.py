@@ -13,8 +13,8 @@ pn.extension(reconnect=KEEP == "stock")
 
 note = pn.widgets.TextInput(label="note")
 number = pn.widgets.IntInput(label="number")
-born = pn.widgets.TextInput(label="born", value=f"{os.getpid()}-{secrets.token_hex(8)}", disabled=True)
-taken = pn.widgets.TextInput(label="taken", value=note, disabled=True)  # what the server has seen of the note
+session = f"{os.getpid()}-{secrets.token_hex(8)}"
+seen = pn.widgets.TextInput(label="seen", value=pn.bind(f"{session} {{}}".format, note))  # whose, and what it has taken
 
 if KEEP != "stock":
     reconnect()
@@ -23,4 +23,4 @@ if KEEP == "recover_inputs":
 if KEEP == "persist":
     persist(note, number)
 
-pn.Column(note, number, born, taken).servable()
+pn.Column(note, number, seen).servable()
