@@ -47,6 +47,8 @@ class Claim:
     prints : texts that compared cells of those sections print.
     numbers : figures that chapters may state on the strength of it, with a unit; ``"32 MB = 20 * 1.6"`` says how one
         follows from others.
+    taught : ``CHAPTER: words`` of the chapter that says it, where no section of a chapter is its proof.
+    untaught : why no chapter says it.
     versions : package -> version, of those that it holds for.
     """
 
@@ -59,6 +61,8 @@ class Claim:
     proof: tuple[str, ...] = ()
     prints: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    taught: str = ""
+    untaught: str = ""
 
     @property
     def figures(self) -> list[Figure]:
