@@ -196,7 +196,7 @@ SLOW = """
 
 def hooks_of(server):
     server.log.wait_for("^HOOK last$")
-    server.log.wait_for_end(2)  # what the interpreter says at its exit
+    server.log.wait_for_event("exit", timeout=2)  # after what the interpreter says at its exit
     return [line.removeprefix("HOOK ") for line in server.log.matching("^HOOK ")]
 
 
