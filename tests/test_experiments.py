@@ -221,6 +221,7 @@ async def test_who_comes_later_who_leaves_and_what_the_server_says(tmp_path, not
         await users.logged("work began")
         await users.note("blocks", at="at work")
         await users.logged("work ended")
+        await users.wait_for("Result", "42")  # the page hears of it a moment after the log
         await users.note("blocks", "log", "Result", at="done")
         await users.enter("Ben")
         await users["Ann"].leave()
