@@ -75,12 +75,12 @@ class Servers(Fleet):
 
 @contextlib.contextmanager
 def servers(way: str) -> Iterator[tuple[Servers, Redis]]:
-    with tempfile.TemporaryDirectory() as folder, Redis(Path(folder)) as redis:
-        fleet = Servers(way, redis.url)
-        try:
-            yield fleet, redis
-        finally:
-            fleet.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Redis(Path(folder)) as redis,
+        contextlib.closing(Servers(way, redis.url)) as fleet,
+    ):
+        yield fleet, redis
 
 
 async def disturb(fleet: Servers, redis: Redis, times: int, pause: float, books: Books) -> None:

@@ -19,6 +19,7 @@ import pytest
 from machine import alive, children
 
 from sessionlab import _guard, serve, serving, visit
+from sessionlab.child import Child
 from sessionlab.errors import (
     AppFailed,
     AppNotFound,
@@ -104,6 +105,16 @@ def test_a_killed_server_says_how_it_ended(app, nothing_left):
         assert not server.alive and port_is_free(server.port)
         with pytest.raises(ServerGone, match="has ended already"):
             server.kill()
+
+
+def test_a_signal_to_what_is_gone_says_so_before_its_guard_does(app, nothing_left, monkeypatch):
+    with serve(app()) as server:
+        server.kill(signal.SIGKILL)
+        server.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "alive", True)  # as in the moment before its guard has told
+            with pytest.raises(ServerGone, match="has ended already"):
+                server.kill()
 
 
 def test_what_was_killed_a_moment_ago_is_started_again(app, nothing_left):

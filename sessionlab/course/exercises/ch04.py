@@ -31,13 +31,7 @@ async def job(attempt: Attempt) -> None:
             attempt.say("both leave for good")
             await app.left(ben)
         await app.left(anna)
-        await app.pass_time(HOUR)
-        attempt.require(
-            await app.wait_until(app.is_empty),
-            "an hour after both have left, neither session is kept",
-            "A session that was protected is never given up.",
-            f"an hour after both users have left the server still has {len(await app.sessions())} of their sessions",
-        )
+        await require_both_go(attempt, app)
 
 
 async def share(attempt: Attempt) -> None:
@@ -68,13 +62,18 @@ async def share(attempt: Attempt) -> None:
             attempt.say("both leave for good")
             for user in (anna, ben):
                 await app.left(user)
-        await app.pass_time(HOUR)
-        attempt.require(
-            await app.wait_until(app.is_empty),
-            "an hour later nobody is kept",
-            "A session is never given up.",
-            f"an hour after both users have left the server still has {len(await app.sessions())} of their sessions",
-        )
+        await require_both_go(attempt, app)
+
+
+async def require_both_go(attempt: Attempt, app: Served) -> None:
+    """An hour after both users have left."""
+    await app.pass_time(HOUR)
+    attempt.require(
+        await app.wait_until(app.is_empty),
+        "an hour after both have left, neither session is kept",
+        "A session that was protected is never given up.",
+        f"an hour after both users have left the server still has {len(await app.sessions())} of their sessions",
+    )
 
 
 async def require_idle_ones_go(attempt: Attempt, app: Served) -> None:

@@ -12,7 +12,7 @@ STUBS = {
 }
 
 LONG = "# panel serve 08_night.py --unused-session-lifetime 600000 --session-token-expiration 86400"
-BOTH = "from sessionlab.harden import SessionLimits, on_session_destroyed, drain\n\n"
+BOTH = "from sessionlab.harden import SessionLimits, on_session_destroyed\n\n"
 TWENTY = BOTH + "SessionLimits(live=20).install()\n"
 
 WRONG = {
